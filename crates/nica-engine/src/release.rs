@@ -1,0 +1,121 @@
+//! A release: an immutable set of component digests, migrations, seeds and the config of every environment.
+//!
+//! `release.json` is its canonical JSON and the SHA-256 of that is the release hash: what is promoted, what
+//! evidence is signed over. How the tar around it is packed stands elsewhere.
+
+use crate::canonical::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub const RELEASE_FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    pub format: u32,
+    pub service: String,
+    pub version: String,
+    /// The commit that was built.
+    pub commit: String,
+    /// Commits since the previous release, with the e-mail addresses of their authors.
+    pub commits: Vec<Commit>,
+    pub components: Vec<Component>,
+    /// In the order in which they are applied.
+    pub migrations: Vec<Migration>,
+    pub seeds: Vec<SeedFile>,
+    /// Environment → component → how it runs there.
+    pub config: BTreeMap<String, BTreeMap<String, ComponentConfig>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    pub id: String,
+    pub authors: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    pub name: String,
+    pub kind: ComponentKind,
+    pub digest: Digest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ComponentKind {
+    Executable,
+    Image,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migration {
+    /// The folder's name, `0042_diary_client_id`.
+    pub id: String,
+    /// SHA-256 of up.sql, byte for byte.
+    pub up: Digest,
+    /// SHA-256 of down.sql, when there is one.
+    pub down: Option<Digest>,
+    pub phase: Phase,
+    pub class: UndoClass,
+    /// `table.column` or `table`, for the class `parking`.
+    #[serde(default)]
+    pub park: Vec<String>,
+    /// False for a single statement that cannot run inside a transaction (a concurrent index).
+    pub transactional: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    Expand,
+    Contract,
+}
+
+/// What going back may do with an expand migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UndoClass {
+    /// Its down removes nothing that a user could have written.
+    Lossless,
+    /// Its down copies the named values to the attic first.
+    Parking,
+    /// It stays once the new release may have served anybody.
+    Sticky,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedFile {
+    /// File name inside `seeds/`.
+    pub file: String,
+    pub sha256: Digest,
+}
+
+/// How a component runs in one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentConfig {
+    /// Arguments of the executable, split at spaces: `serve --read-only`.
+    pub exec: String,
+    pub replicas: u32,
+    /// `127.0.0.1:8080`, the service socket.
+    pub listen: String,
+    #[serde(default)]
+    pub config: BTreeMap<String, String>,
+    /// Variable of the program → variable of the deployer's environment that holds the value.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl Release {
+    pub fn hash(&self) -> Digest {
+        Digest::of_value(self)
+    }
+
+    pub fn component(&self, name: &str) -> Option<&Component> {
+        self.components.iter().find(|c| c.name == name)
+    }
+}

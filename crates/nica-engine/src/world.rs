@@ -1,0 +1,90 @@
+//! What was observed, as plain data.
+//!
+//! No times stand here: whether a limit has passed was decided by the observer, against database time. That keeps
+//! worlds comparable and small enough to enumerate them all.
+
+use crate::effect::Generation;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct World {
+    /// By migration id; absent ids were never applied or were taken down.
+    pub migrations: BTreeMap<String, MigrationSeen>,
+    pub seeds: SeedsSeen,
+    /// Migrations whose parked values still wait in the attic and fit again.
+    pub parked: BTreeSet<String>,
+    /// By component; absent components do not exist at the target.
+    pub components: BTreeMap<String, ComponentSeen>,
+    /// Generations that still have a database session of the service.
+    pub sessions: BTreeSet<Generation>,
+    pub clock: Clock,
+    pub verdict: Verdict,
+    /// Somebody asked for the run to be turned back.
+    pub abort: bool,
+    /// What the last effect answered instead of being done.
+    pub refused: Option<Refused>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MigrationSeen {
+    /// A step outside a transaction began, or left something half-built.
+    Started,
+    Applied,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SeedsSeen {
+    /// Every row of the release's seed files is there as written.
+    pub as_released: bool,
+    /// This run changed rows that were not put back yet.
+    pub to_undo: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ComponentSeen {
+    /// The generation that the target was asked for.
+    pub generation: Option<Generation>,
+    pub replicas: u32,
+    /// Replicas of that generation that are ready.
+    pub ready: u32,
+    /// Every generation with a live process, drained ones included.
+    pub alive: BTreeSet<Generation>,
+    /// Why the asked state can no longer come true; the tracker's diagnosis in one line.
+    pub doomed: Option<String>,
+}
+
+/// Which limits have passed by database time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Clock {
+    /// Going forward may begin nothing new.
+    pub forward_until: bool,
+    /// Downs may no longer run.
+    pub down_until: bool,
+    /// The component that is waited for took too long.
+    pub rollout: bool,
+    /// Sessions of the new release were waited for long enough.
+    pub barrier: bool,
+    /// The baseline did not come back in time.
+    pub undo: bool,
+}
+
+/// What the bake says so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Not enough was seen yet, and there is still time.
+    #[default]
+    Pending,
+    Pass,
+    Refuse(String),
+    /// Nothing could be concluded until the end of `bake_max`.
+    Inconclusive(String),
+}
+
+/// An effect that was tried and did not happen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Refused {
+    pub step: usize,
+    pub why: String,
+}
