@@ -5,10 +5,16 @@
 
 pub mod canonical;
 pub mod effect;
+pub mod next;
+pub mod plan;
+pub mod projection;
 pub mod release;
+pub mod undo;
 pub mod world;
 
 pub use canonical::Digest;
 pub use effect::{Desired, Effect};
+pub use next::{Action, Direction, next};
+pub use plan::{Plan, Status, Statuses, Step};
 pub use release::Release;
 pub use world::World;
