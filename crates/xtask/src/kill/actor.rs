@@ -1,0 +1,65 @@
+//! A process that the sweep starts and may kill, stop and continue: `nica`, or psql in this module's own tests.
+//!
+//! What it prints goes to files, so that nothing blocks on a full pipe and a failing case can show it.
+
+use super::proc::{self, Limit, Signal};
+use anyhow::{Context as _, Result};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+pub struct Actor {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Actor {
+    /// Starts `command`; its output goes to `folder/NAME.out` and `folder/NAME.err`.
+    pub fn start(mut command: Command, folder: &Path, name: &str) -> Result<Actor> {
+        let (stdout, stderr) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.err")));
+        command.stdin(Stdio::null()).stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
+        let child = command.spawn().with_context(|| format!("start {command:?}"))?;
+        Ok(Actor { child, stdout, stderr })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, and gone when this returns.
+    pub fn kill(&mut self) -> Result<()> {
+        proc::signal(self.pid(), Signal::KILL)?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// None when it is still there after `length`.
+    pub fn wait(&mut self, length: Duration) -> Result<Option<ExitStatus>> {
+        let limit = Limit::new(length);
+        while !limit.passed() {
+            if let Some(status) = self.ended() {
+                return Ok(Some(status));
+            }
+            let _ = limit.pause_or("wait for a process");
+        }
+        Ok(self.ended())
+    }
+
+    /// Everything it printed so far.
+    pub fn printed(&self) -> String {
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        read(&self.stdout) + &read(&self.stderr)
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}

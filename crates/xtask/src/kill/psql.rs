@@ -1,0 +1,50 @@
+//! What the sweep does to a database by psql alone: hold a lock, and see who waits for one.
+
+use super::cluster::{Cluster, DATABASE, psql_command};
+use super::proc;
+use anyhow::{Context as _, Result, bail};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+/// A table locked by a psql session of its own, until this is dropped.
+pub struct Lock {
+    psql: Child,
+}
+
+impl Lock {
+    pub fn take(cluster: &Cluster, table: &str) -> Result<Lock> {
+        let mut psql = psql_command(cluster.socket_folder(), DATABASE)?
+            .env("PGAPPNAME", "sweep/lock")
+            .args(["-v", "ON_ERROR_STOP=1"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start psql")?;
+        let script = format!("BEGIN;\nLOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;\n\\echo locked\n");
+        psql.stdin.as_mut().context("write to psql")?.write_all(script.as_bytes())?;
+        let mut said = String::new();
+        let stdout = psql.stdout.as_mut().context("read from psql")?;
+        BufReader::new(stdout).read_line(&mut said)?;
+        if said.trim() != "locked" {
+            bail!("lock {table}: psql said {said:?}");
+        }
+        Ok(Lock { psql })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The end of its input ends psql, and with it the transaction.
+        drop(self.psql.stdin.take());
+        let _ = self.psql.wait();
+    }
+}
+
+/// Until this backend waits for a lock.
+pub fn await_blocked(cluster: &Cluster, backend: u32, length: Duration) -> Result<()> {
+    let waits = format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {backend}");
+    proc::wait_for(&format!("wait until backend {backend} waits for a lock"), length, || {
+        (cluster.psql(&waits).ok()? == "Lock").then_some(())
+    })
+}
