@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-pub struct Actor {
+pub(crate) struct Actor {
     child: Child,
     stdout: PathBuf,
     stderr: PathBuf,
@@ -17,30 +17,30 @@ pub struct Actor {
 
 impl Actor {
     /// Starts `command`; its output goes to `folder/NAME.out` and `folder/NAME.err`.
-    pub fn start(mut command: Command, folder: &Path, name: &str) -> Result<Actor> {
+    pub(crate) fn start(mut command: Command, folder: &Path, name: &str) -> Result<Actor> {
         let (stdout, stderr) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.err")));
         command.stdin(Stdio::null()).stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
         let child = command.spawn().with_context(|| format!("start {command:?}"))?;
         Ok(Actor { child, stdout, stderr })
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// SIGKILL, and gone when this returns.
-    pub fn kill(&mut self) -> Result<()> {
+    pub(crate) fn kill(&mut self) -> Result<()> {
         proc::signal(self.pid(), Signal::KILL)?;
         self.child.wait()?;
         Ok(())
     }
 
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
     /// None when it is still there after `length`.
-    pub fn wait(&mut self, length: Duration) -> Result<Option<ExitStatus>> {
+    pub(crate) fn wait(&mut self, length: Duration) -> Result<Option<ExitStatus>> {
         let limit = Limit::new(length);
         while !limit.passed() {
             if let Some(status) = self.ended() {
@@ -52,7 +52,7 @@ impl Actor {
     }
 
     /// Everything it printed so far.
-    pub fn printed(&self) -> String {
+    pub(crate) fn printed(&self) -> String {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         read(&self.stdout) + &read(&self.stderr)
     }

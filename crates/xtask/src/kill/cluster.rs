@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Name of the database and of its owner in every world.
-pub const DATABASE: &str = "app";
+pub(crate) const DATABASE: &str = "app";
 const OWNER: &str = "nica";
 const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -30,14 +30,14 @@ const SETTINGS: &[&str] = &[
     "log_statement=all",
 ];
 
-pub struct Cluster {
+pub(crate) struct Cluster {
     home: PathBuf,
     server: Child,
 }
 
 impl Cluster {
     /// Makes the data folder `home/data` with an empty database.
-    pub fn create(home: &Path) -> Result<()> {
+    pub(crate) fn create(home: &Path) -> Result<()> {
         std::fs::create_dir_all(home).with_context(|| format!("create {}", home.display()))?;
         give_to_owner(home)?;
         let mut initdb = as_owner(&program("initdb")?);
@@ -53,7 +53,7 @@ impl Cluster {
     }
 
     /// Starts the server over `home/data`; its socket stands in `home`.
-    pub fn start(home: &Path) -> Result<Cluster> {
+    pub(crate) fn start(home: &Path) -> Result<Cluster> {
         // A copied data folder of a server that was killed still has its lock file.
         let _ = std::fs::remove_file(home.join("data/postmaster.pid"));
         let log = File::options().create(true).append(true).open(home.join("server.log"))?;
@@ -70,7 +70,7 @@ impl Cluster {
     }
 
     /// Until the server answers; also after a crash of one backend restarted them all.
-    pub fn await_ready(&self) -> Result<()> {
+    pub(crate) fn await_ready(&self) -> Result<()> {
         let limit = Limit::new(START_LIMIT);
         while self.psql_in("postgres", "SELECT 1").is_err() {
             limit.pause_or("wait for postgres to answer")?;
@@ -78,7 +78,7 @@ impl Cluster {
         Ok(())
     }
 
-    pub fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         proc::signal(self.server.id(), proc::Signal::INT)?;
         let limit = Limit::new(STOP_LIMIT);
         while self.server.try_wait()?.is_none() {
@@ -88,16 +88,16 @@ impl Cluster {
     }
 
     /// Folder of the server's socket `.s.PGSQL.5432`.
-    pub fn socket_folder(&self) -> &Path {
+    pub(crate) fn socket_folder(&self) -> &Path {
         &self.home
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         url(&self.home)
     }
 
     /// One script through psql; the answer without headers, fields divided by `|`.
-    pub fn psql(&self, script: &str) -> Result<String> {
+    pub(crate) fn psql(&self, script: &str) -> Result<String> {
         self.psql_in(DATABASE, script)
     }
 
@@ -115,19 +115,19 @@ impl Drop for Cluster {
     }
 }
 
-pub fn url(socket_folder: &Path) -> String {
+pub(crate) fn url(socket_folder: &Path) -> String {
     format!("postgresql:///{DATABASE}?user={OWNER}&host={}", socket_folder.display())
 }
 
 /// psql against a socket folder: the server's own, or a proxy's.
-pub fn psql_command(socket_folder: &Path, database: &str) -> Result<Command> {
+pub(crate) fn psql_command(socket_folder: &Path, database: &str) -> Result<Command> {
     let mut psql = Command::new(program("psql")?);
     psql.args(["-X", "-q", "-A", "-t", "-U", OWNER, "-d", database, "-h"]).arg(socket_folder);
     Ok(psql)
 }
 
 /// A program of PostgreSQL 15 or later, newest first.
-pub fn program(name: &str) -> Result<PathBuf> {
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|found| found.flatten().map(|entry| entry.path().join("bin")).collect())
         .unwrap_or_default();

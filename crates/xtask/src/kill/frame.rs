@@ -10,14 +10,14 @@ use std::io::{self, Read};
 const FRAME_BYTES_MAX: usize = 64 << 20;
 
 /// One message with its type letter, bytes as they came.
-pub struct Frame {
+pub(crate) struct Frame {
     pub kind: u8,
     pub bytes: Vec<u8>,
 }
 
 impl Frame {
     /// The next message; none at a clean end.
-    pub fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
+    pub(crate) fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
         let mut head = [0; 5];
         match from.read_exact(&mut head) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -28,23 +28,23 @@ impl Frame {
         Ok(Some(Frame { kind: head[0], bytes }))
     }
 
-    pub fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         &self.bytes[5..]
     }
 
     /// The client waits for the server after this one.
-    pub fn ends_turn(&self) -> bool {
+    pub(crate) fn ends_turn(&self) -> bool {
         matches!(self.kind, b'Q' | b'S' | b'F' | b'X')
     }
 
     /// Ends no turn, but the server must see it now: Flush, the end of a COPY, a password of the startup.
-    pub fn passes_at_once(&self) -> bool {
+    pub(crate) fn passes_at_once(&self) -> bool {
         matches!(self.kind, b'H' | b'c' | b'f' | b'p')
     }
 }
 
 /// The first message of a connection, which has no type letter.
-pub enum Startup {
+pub(crate) enum Startup {
     /// Parameters such as `user` and `application_name`.
     Session { parameters: HashMap<String, String>, bytes: Vec<u8> },
     /// TLS or GSS encryption is asked for: the server answers with one byte.
@@ -54,7 +54,7 @@ pub enum Startup {
 }
 
 impl Startup {
-    pub fn read(from: &mut impl Read) -> io::Result<Option<Startup>> {
+    pub(crate) fn read(from: &mut impl Read) -> io::Result<Option<Startup>> {
         let mut head = [0; 4];
         match from.read_exact(&mut head) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -89,13 +89,13 @@ fn read_body(from: &mut impl Read, head: &[u8], length: usize) -> io::Result<Vec
 
 /// Remembers prepared statements, so that a Bind can be told by the SQL it runs.
 #[derive(Default)]
-pub struct Reader {
+pub(crate) struct Reader {
     statements: HashMap<String, String>,
 }
 
 impl Reader {
     /// What this turn says, as one readable line: SQL, and the values that were bound to it.
-    pub fn say(&mut self, turn: &[Frame]) -> String {
+    pub(crate) fn say(&mut self, turn: &[Frame]) -> String {
         let said: Vec<String> = turn.iter().filter_map(|frame| self.say_frame(frame)).collect();
         said.join(" ; ").split_whitespace().collect::<Vec<_>>().join(" ")
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// Where a turn can be caught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub(crate) enum Place {
     /// Asked by the actor, not yet at the participant.
     Request,
     /// At the participant, the answer not there yet; nothing is held, the actor waits by itself.
@@ -23,14 +23,14 @@ pub enum Place {
 
 /// What a gate waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trap {
+pub(crate) struct Trap {
     pub point: Point,
     pub place: Place,
 }
 
 /// Who asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Session {
+pub(crate) struct Session {
     /// `application_name` at a database, `supervisor` at the supervisor's socket.
     pub name: String,
     /// The server's process that serves this session, when it is a database session.
@@ -38,14 +38,14 @@ pub struct Session {
 }
 
 #[derive(Clone, Debug)]
-pub struct Caught {
+pub(crate) struct Caught {
     pub session: Session,
     pub said: String,
 }
 
 /// What becomes of held bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Release {
+pub(crate) enum Release {
     /// They arrive, however late.
     Forward,
     /// They never arrive, and the connection ends.
@@ -54,7 +54,7 @@ pub enum Release {
 
 /// One turn as it passed.
 #[derive(Clone, Debug)]
-pub struct Passed {
+pub(crate) struct Passed {
     pub at: Duration,
     pub session: String,
     pub point: Option<Point>,
@@ -63,14 +63,14 @@ pub struct Passed {
 
 /// What a proxy does with a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
+pub(crate) enum Pass {
     Forward,
     /// Forward, and ask again when the whole answer is there.
     ForwardThenAsk,
     Lose,
 }
 
-pub struct Gate {
+pub(crate) struct Gate {
     born: Instant,
     state: Mutex<State>,
     changed: Condvar,
@@ -87,13 +87,13 @@ struct State {
 
 impl Gate {
     /// `born` is when the case's clock began.
-    pub fn new(born: Instant, trap: Option<Trap>) -> Gate {
+    pub(crate) fn new(born: Instant, trap: Option<Trap>) -> Gate {
         let state = State { trap, ..State::default() };
         Gate { born, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// A turn on its way to the participant. Blocks while it is held.
-    pub fn request(&self, session: &Session, said: &str) -> Pass {
+    pub(crate) fn request(&self, session: &Session, said: &str) -> Pass {
         let mut state = self.lock();
         let point = session.counts().then(|| state.labels.name(said));
         state.log.push(Passed {
@@ -115,7 +115,7 @@ impl Gate {
     }
 
     /// The whole answer of a turn that was to be asked about. Blocks while it is held.
-    pub fn answer(&self, session: &Session, said: &str) -> Pass {
+    pub(crate) fn answer(&self, session: &Session, said: &str) -> Pass {
         self.hold(self.lock(), session, said)
     }
 
@@ -133,7 +133,11 @@ impl Gate {
     }
 
     /// Waits until the trap springs; none when `gave_up` says that it no longer can.
-    pub fn caught(&self, length: Duration, mut gave_up: impl FnMut() -> bool) -> Result<Option<Caught>> {
+    pub(crate) fn caught(
+        &self,
+        length: Duration,
+        mut gave_up: impl FnMut() -> bool,
+    ) -> Result<Option<Caught>> {
         let limit = Limit::new(length);
         loop {
             let state = self.lock();
@@ -152,12 +156,12 @@ impl Gate {
     }
 
     /// Lets go of what is held; from now on everything passes.
-    pub fn release(&self, release: Release) {
+    pub(crate) fn release(&self, release: Release) {
         self.lock().release.get_or_insert(release);
         self.changed.notify_all();
     }
 
-    pub fn log(&self) -> Vec<Passed> {
+    pub(crate) fn log(&self) -> Vec<Passed> {
         self.lock().log.clone()
     }
 
@@ -174,7 +178,7 @@ impl Session {
 }
 
 /// Name of every session at the supervisor's socket.
-pub const SUPERVISOR: &str = "supervisor";
+pub(crate) const SUPERVISOR: &str = "supervisor";
 
 impl State {
     /// The place to catch this turn at, when it is the one.
@@ -186,9 +190,9 @@ impl State {
 }
 
 impl Place {
-    pub const ALL: [Place; 3] = [Place::Request, Place::Sent, Place::Answer];
+    pub(crate) const ALL: [Place; 3] = [Place::Request, Place::Sent, Place::Answer];
 
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Place::Request => "request",
             Place::Sent => "sent",

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// One turn of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Point {
+pub(crate) struct Point {
     pub phase: String,
     pub words: String,
     /// From 1, among equal words of this phase.
@@ -18,7 +18,7 @@ pub struct Point {
 }
 
 #[derive(Default)]
-pub struct Labels {
+pub(crate) struct Labels {
     phase: Option<String>,
     counted: HashMap<(String, String), u32>,
 }
@@ -30,7 +30,7 @@ const OPENING: &str = "opening";
 
 impl Labels {
     /// Names this turn. The turn that records a step belongs to the phase that it ends.
-    pub fn name(&mut self, said: &str) -> Point {
+    pub(crate) fn name(&mut self, said: &str) -> Point {
         let phase = self.phase.clone().unwrap_or_else(|| OPENING.to_string());
         let words = words(said);
         let nth = self.counted.entry((phase.clone(), words.clone())).or_default();
@@ -91,7 +91,7 @@ fn step_number(low: &str) -> Option<u32> {
 }
 
 impl Point {
-    pub fn parse(text: &str) -> Result<Point> {
+    pub(crate) fn parse(text: &str) -> Result<Point> {
         let wrong = || format!("read the point {text:?}: a point looks like `03-started/commit.1`");
         let (phase, rest) = text.split_once('/').with_context(wrong)?;
         let (words, nth) = rest.rsplit_once('.').with_context(wrong)?;

@@ -4,7 +4,7 @@
 //! sentence to say when it passes.
 
 use anyhow::{Context as _, Result, bail};
-pub use rustix::process::Signal;
+pub(crate) use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -13,25 +13,25 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A wait that ends.
-pub struct Limit {
+pub(crate) struct Limit {
     until: Instant,
 }
 
 impl Limit {
-    pub fn new(length: Duration) -> Limit {
+    pub(crate) fn new(length: Duration) -> Limit {
         Limit { until: Instant::now() + length }
     }
 
-    pub fn passed(&self) -> bool {
+    pub(crate) fn passed(&self) -> bool {
         Instant::now() >= self.until
     }
 
-    pub fn left(&self) -> Duration {
+    pub(crate) fn left(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
     }
 
     /// Rests a moment before the next look; an error once the limit has passed.
-    pub fn pause_or(&self, what: &str) -> Result<()> {
+    pub(crate) fn pause_or(&self, what: &str) -> Result<()> {
         if self.passed() {
             bail!("{what}: the limit has passed");
         }
@@ -41,7 +41,7 @@ impl Limit {
 }
 
 /// Looks until `seen` gives something.
-pub fn wait_for<T>(what: &str, length: Duration, mut seen: impl FnMut() -> Option<T>) -> Result<T> {
+pub(crate) fn wait_for<T>(what: &str, length: Duration, mut seen: impl FnMut() -> Option<T>) -> Result<T> {
     let limit = Limit::new(length);
     loop {
         if let Some(found) = seen() {
@@ -52,7 +52,7 @@ pub fn wait_for<T>(what: &str, length: Duration, mut seen: impl FnMut() -> Optio
 }
 
 /// Sends a signal; a process that is gone already is no error.
-pub fn signal(pid: u32, signal: Signal) -> Result<()> {
+pub(crate) fn signal(pid: u32, signal: Signal) -> Result<()> {
     let pid = Pid::from_raw(pid.try_into()?).context("send a signal to process 0")?;
     match kill_process(pid, signal) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
@@ -61,16 +61,16 @@ pub fn signal(pid: u32, signal: Signal) -> Result<()> {
 }
 
 /// The state letter of /proc/PID/stat: R, S, T (stopped), Z (dead) …; none when the process is gone.
-pub fn state(pid: u32) -> Option<char> {
+pub(crate) fn state(pid: u32) -> Option<char> {
     stat(pid)?.split(' ').next()?.chars().next()
 }
 
-pub fn parent(pid: u32) -> Option<u32> {
+pub(crate) fn parent(pid: u32) -> Option<u32> {
     stat(pid)?.split(' ').nth(1)?.parse().ok()
 }
 
 /// Clock ticks after boot at which the process began: with the pid, its identity.
-pub fn began(pid: u32) -> Option<u64> {
+pub(crate) fn began(pid: u32) -> Option<u64> {
     stat(pid)?.split(' ').nth(19)?.parse().ok()
 }
 
@@ -80,18 +80,18 @@ fn stat(pid: u32) -> Option<String> {
     Some(line.rsplit_once(") ")?.1.to_string())
 }
 
-pub fn alive(pid: u32) -> bool {
+pub(crate) fn alive(pid: u32) -> bool {
     state(pid).is_some_and(|state| state != 'Z' && state != 'X')
 }
 
 /// Every process of the machine, by pid.
-pub fn all() -> Vec<u32> {
+pub(crate) fn all() -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Processes below this one, however deep; orphans come back to a subreaper.
-pub fn descendants(of: u32) -> Vec<u32> {
+pub(crate) fn descendants(of: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = all().into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect();
     let mut found = vec![of];
     let mut next = 0;
@@ -104,12 +104,12 @@ pub fn descendants(of: u32) -> Vec<u32> {
 }
 
 /// The words of a process's command line.
-pub fn command_line(pid: u32) -> Vec<String> {
+pub(crate) fn command_line(pid: u32) -> Vec<String> {
     words_of(&format!("/proc/{pid}/cmdline"))
 }
 
 /// The environment a process was started with, as `NAME=value`.
-pub fn environment(pid: u32) -> Vec<String> {
+pub(crate) fn environment(pid: u32) -> Vec<String> {
     words_of(&format!("/proc/{pid}/environ"))
 }
 
@@ -120,7 +120,7 @@ fn words_of(path: &str) -> Vec<String> {
 }
 
 /// Runs to the end; the output when it succeeded, its last words when not.
-pub fn must_succeed(command: &mut Command, what: &str) -> Result<String> {
+pub(crate) fn must_succeed(command: &mut Command, what: &str) -> Result<String> {
     let out = command.output().with_context(|| format!("{what}: start {command:?}"))?;
     if !out.status.success() {
         bail!("{what}: {} {}", describe(out.status), String::from_utf8_lossy(&out.stderr).trim());
@@ -128,7 +128,7 @@ pub fn must_succeed(command: &mut Command, what: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&out.stdout).trim_end_matches('\n').to_string())
 }
 
-pub fn describe(status: ExitStatus) -> String {
+pub(crate) fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit {code}"),

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// File name of a server's socket inside its folder; libpq and every driver derive it from the port.
-pub const SOCKET: &str = ".s.PGSQL.5432";
+pub(crate) const SOCKET: &str = ".s.PGSQL.5432";
 
 /// Opens `folder` as a server's socket folder; its sessions go to the server behind `upstream` through `gate`.
 /// The listening thread lives as long as the process: a case is one process.
-pub fn open(folder: &Path, upstream: &Path, gate: Arc<Gate>) -> Result<()> {
+pub(crate) fn open(folder: &Path, upstream: &Path, gate: Arc<Gate>) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     let socket = folder.join(SOCKET);
     let listener = UnixListener::bind(&socket).with_context(|| format!("listen on {}", socket.display()))?;

@@ -8,12 +8,12 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// A table locked by a psql session of its own, until this is dropped.
-pub struct Lock {
+pub(crate) struct Lock {
     psql: Child,
 }
 
 impl Lock {
-    pub fn take(cluster: &Cluster, table: &str) -> Result<Lock> {
+    pub(crate) fn take(cluster: &Cluster, table: &str) -> Result<Lock> {
         let mut psql = psql_command(cluster.socket_folder(), DATABASE)?
             .env("PGAPPNAME", "sweep/lock")
             .args(["-v", "ON_ERROR_STOP=1"])
@@ -42,7 +42,7 @@ impl Drop for Lock {
 }
 
 /// Until this backend waits for a lock.
-pub fn await_blocked(cluster: &Cluster, backend: u32, length: Duration) -> Result<()> {
+pub(crate) fn await_blocked(cluster: &Cluster, backend: u32, length: Duration) -> Result<()> {
     let waits = format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {backend}");
     proc::wait_for(&format!("wait until backend {backend} waits for a lock"), length, || {
         (cluster.psql(&waits).ok()? == "Lock").then_some(())
