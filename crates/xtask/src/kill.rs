@@ -4,15 +4,19 @@
 //! or stop it there, one plain run that is left alone must settle, and an oracle reads what an outsider can read.
 
 mod actor;
+mod case;
 mod cluster;
 mod frame;
 mod gate;
 mod label;
+mod lines;
+mod oracle;
 mod proc;
 #[cfg(test)]
 mod proven_on_psql;
 mod proxy;
 mod psql;
+mod writer;
 
 use crate::suite::Counts;
 use anyhow::Result;

@@ -5,6 +5,8 @@
 use super::proc::{self, Limit, Signal};
 use anyhow::{Context as _, Result};
 use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -61,5 +63,29 @@ impl Actor {
 impl Drop for Actor {
     fn drop(&mut self) {
         let _ = self.kill();
+    }
+}
+
+/// A process that calls listen on this socket and then only waits to be killed.
+pub(crate) fn listen_helper(socket: OwnedFd) -> Result<Child> {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(std::env::current_exe()?).args(["test", "kill", LISTEN]);
+    let mut helper = command.stdin(socket).stdout(Stdio::piped()).spawn().context("start a listener")?;
+    let mut said = String::new();
+    BufReader::new(helper.stdout.take().context("hear from a listener")?).read_line(&mut said)?;
+    anyhow::ensure!(said.trim() == LISTEN, "start a listener: it said {said:?}");
+    Ok(helper)
+}
+
+/// Argument that makes this program a listener.
+pub(crate) const LISTEN: &str = "--listen";
+
+/// What the helper does, for ever.
+pub(crate) fn listen() -> Result<()> {
+    const BACKLOG: i32 = 64;
+    rustix::net::listen(std::io::stdin(), BACKLOG)?;
+    println!("{LISTEN}");
+    loop {
+        std::thread::park();
     }
 }

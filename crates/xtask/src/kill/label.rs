@@ -27,11 +27,14 @@ pub(crate) struct Labels {
 const WORDS: usize = 5;
 /// Phase before the first step.
 const OPENING: &str = "opening";
+/// The heartbeat goes its own way: what it says belongs to no step.
+pub(crate) const BEAT: &str = "beat";
 
 impl Labels {
     /// Names this turn. The turn that records a step belongs to the phase that it ends.
     pub(crate) fn name(&mut self, said: &str) -> Point {
-        let phase = self.phase.clone().unwrap_or_else(|| OPENING.to_string());
+        let running = self.phase.clone().unwrap_or_else(|| OPENING.to_string());
+        let phase = if is_beat(said) { BEAT.to_string() } else { running };
         let words = words(said);
         let nth = self.counted.entry((phase.clone(), words.clone())).or_default();
         *nth += 1;
@@ -75,6 +78,10 @@ fn phase_begun(said: &str) -> Option<String> {
     Some(format!("{n:02}-{status}"))
 }
 
+fn is_beat(said: &str) -> bool {
+    said.contains("nica.lease SET beat")
+}
+
 fn has_word(text: &str, word: &str) -> bool {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|part| part == word)
 }
@@ -92,9 +99,9 @@ fn step_number(low: &str) -> Option<u32> {
 
 impl Point {
     pub(crate) fn parse(text: &str) -> Result<Point> {
-        let wrong = || format!("read the point {text:?}: a point looks like `03-started/commit.1`");
-        let (phase, rest) = text.split_once('/').with_context(wrong)?;
-        let (words, nth) = rest.rsplit_once('.').with_context(wrong)?;
+        let wrong = || format!("read the point {text:?}: a point looks like `03-started.commit-1`");
+        let (phase, rest) = text.split_once('.').with_context(wrong)?;
+        let (words, nth) = rest.rsplit_once('-').with_context(wrong)?;
         Ok(Point {
             phase: phase.to_string(),
             words: words.to_string(),
@@ -105,7 +112,7 @@ impl Point {
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}.{}", self.phase, self.words, self.nth)
+        write!(f, "{}.{}-{}", self.phase, self.words, self.nth)
     }
 }
 
@@ -126,12 +133,12 @@ mod tests {
     fn the_record_of_a_step_begins_a_phase() {
         let mut labels = Labels::default();
         let mut name = |said: &str| labels.name(said).to_string();
-        assert_eq!(name("COMMIT"), "opening/commit.1");
-        assert_eq!(name("COMMIT"), "opening/commit.2");
+        assert_eq!(name("COMMIT"), "opening.commit-1");
+        assert_eq!(name("COMMIT"), "opening.commit-2");
         name("UPDATE nica.step SET status = $3 WHERE run = $1 AND n = $2 -- dev-7-ab, 3, started");
-        assert_eq!(name("COMMIT"), "03-started/commit.1");
+        assert_eq!(name("COMMIT"), "03-started.commit-1");
         name("UPDATE nica.step SET status = 'done' WHERE n = 3");
-        assert_eq!(name("COMMIT"), "03-done/commit.1");
+        assert_eq!(name("COMMIT"), "03-done.commit-1");
     }
 
     #[test]

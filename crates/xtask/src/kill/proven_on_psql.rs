@@ -57,7 +57,7 @@ impl Bench {
 #[test]
 fn killed_before_commit_was_sent_and_the_bytes_are_lost() {
     let bench = Bench::new();
-    let (mut psql, gate) = bench.psql(SCRIPT, "opening/commit.1", Place::Request);
+    let (mut psql, gate) = bench.psql(SCRIPT, "opening.commit-1", Place::Request);
     bench.caught(&mut psql, &gate);
     psql.kill().expect("ours");
     gate.release(Release::Lose);
@@ -71,7 +71,7 @@ fn killed_before_commit_was_sent_and_the_bytes_are_lost() {
 fn a_commit_that_arrives_late_still_commits_unless_its_session_was_ended() {
     for (ended, expected) in [(false, "1"), (true, "0")] {
         let bench = Bench::new();
-        let (mut psql, gate) = bench.psql(SCRIPT, "opening/commit.1", Place::Request);
+        let (mut psql, gate) = bench.psql(SCRIPT, "opening.commit-1", Place::Request);
         let backend = bench.caught(&mut psql, &gate).session.backend.expect("a database session");
         psql.kill().expect("ours");
         if ended {
@@ -87,7 +87,7 @@ fn a_commit_that_arrives_late_still_commits_unless_its_session_was_ended() {
 #[test]
 fn killed_after_commit_was_applied_and_before_its_answer_came() {
     let bench = Bench::new();
-    let (mut psql, gate) = bench.psql(SCRIPT, "opening/commit.1", Place::Answer);
+    let (mut psql, gate) = bench.psql(SCRIPT, "opening.commit-1", Place::Answer);
     bench.caught(&mut psql, &gate);
     assert_eq!(bench.rows(), "1");
     psql.kill().expect("ours");
@@ -100,7 +100,7 @@ fn a_statement_of_a_killed_client_waits_for_its_lock_and_then_takes_effect() {
     let bench = Bench::new();
     let lock = super::psql::Lock::take(&bench.cluster, "t").expect("a lock");
     let (mut psql, gate) =
-        bench.psql("ALTER TABLE t ADD COLUMN m int", "opening/alter-table-t-add-column.1", Place::Sent);
+        bench.psql("ALTER TABLE t ADD COLUMN m int", "opening.alter-table-t-add-column-1", Place::Sent);
     let backend = bench.caught(&mut psql, &gate).session.backend.expect("a database session");
     super::psql::await_blocked(&bench.cluster, backend, LIMIT).expect("it waits for the lock");
     psql.kill().expect("ours");
@@ -113,7 +113,7 @@ fn a_statement_of_a_killed_client_waits_for_its_lock_and_then_takes_effect() {
 #[test]
 fn a_stopped_client_goes_on_where_it_was() {
     let bench = Bench::new();
-    let (mut psql, gate) = bench.psql(SCRIPT, "opening/commit.1", Place::Answer);
+    let (mut psql, gate) = bench.psql(SCRIPT, "opening.commit-1", Place::Answer);
     bench.caught(&mut psql, &gate);
     proc::signal(psql.pid(), Signal::STOP).expect("ours");
     wait_for("wait for T", LIMIT, || (proc::state(psql.pid()) == Some('T')).then_some(())).expect("stopped");
@@ -126,7 +126,7 @@ fn a_stopped_client_goes_on_where_it_was() {
 #[test]
 fn a_killed_backend_restarts_the_cluster_and_undoes_what_was_open() {
     let bench = Bench::new();
-    let (mut psql, gate) = bench.psql(SCRIPT, "opening/commit.1", Place::Request);
+    let (mut psql, gate) = bench.psql(SCRIPT, "opening.commit-1", Place::Request);
     let backend = bench.caught(&mut psql, &gate).session.backend.expect("a database session");
     proc::signal(backend, Signal::KILL).expect("ours");
     wait_for("wait for the end of the backend", LIMIT, || (!proc::alive(backend)).then_some(()))

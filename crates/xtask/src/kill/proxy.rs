@@ -126,6 +126,9 @@ fn relay_requests(
 
 /// False when the turn is lost.
 fn ask(link: &Link, gate: &Gate, turns: u64, said: String) -> bool {
+    if let Some(name) = renamed(&said) {
+        lock(&link.session).name = name;
+    }
     let session = lock(&link.session).clone();
     match gate.request(&session, &said) {
         Pass::Forward => true,
@@ -135,6 +138,15 @@ fn ask(link: &Link, gate: &Gate, turns: u64, said: String) -> bool {
         }
         Pass::Lose => false,
     }
+}
+
+/// A session says who it is once it knows its fence.
+fn renamed(said: &str) -> Option<String> {
+    let (_, rest) = said.split_once("application_name")?;
+    let name = rest.split('\'').nth(1).filter(|name| name.starts_with("nica/"));
+    let bound =
+        rest.split_once(" -- ").map(|(_, values)| values).filter(|values| values.starts_with("nica/"));
+    name.or(bound).map(str::to_string)
 }
 
 fn relay_answers(server: UnixStream, mut client: &UnixStream, link: &Link, gate: &Gate) -> io::Result<()> {
