@@ -13,6 +13,8 @@ use std::time::Duration;
 
 pub(crate) struct Actor {
     child: Child,
+    /// Whether it ends with this value.
+    ours: bool,
     stdout: PathBuf,
     stderr: PathBuf,
 }
@@ -23,11 +25,16 @@ impl Actor {
         let (stdout, stderr) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.err")));
         command.stdin(Stdio::null()).stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
         let child = command.spawn().with_context(|| format!("start {command:?}"))?;
-        Ok(Actor { child, stdout, stderr })
+        Ok(Actor { child, ours: true, stdout, stderr })
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Lets it live on.
+    pub(crate) fn forget(mut self) {
+        self.ours = false;
     }
 
     /// SIGKILL, and gone when this returns.
@@ -62,7 +69,9 @@ impl Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        let _ = self.kill();
+        if self.ours {
+            let _ = self.kill();
+        }
     }
 }
 

@@ -137,42 +137,30 @@ impl Fault {
     pub(crate) fn kill_point(&self) -> String {
         let phase = &self.point.phase;
         let (step, status) = phase.split_once('-').unwrap_or((phase, ""));
-        let words = self.point.words.as_str();
-        let answered = self.place == Place::Answer;
-        let k = match status {
-            // The turn that records the start, up to the answer to its COMMIT, is before the step.
-            "started" | "undo_started" if words == "commit" && self.point.nth == 1 => {
-                if answered {
-                    "K1"
-                } else {
-                    "K0"
-                }
-            }
-            "started" | "undo_started" => match self.place {
-                _ if words.starts_with("update-nica-step") => {
-                    if answered {
-                        "K4"
-                    } else {
-                        "K3"
-                    }
-                }
-                Place::Sent => "K2",
-                Place::Request if words.starts_with("set-") => "K2",
-                Place::Request => "K1",
-                Place::Answer => "K3",
-            },
-            // The record is written and not yet committed.
-            "done" | "undone" | "retained" if words == "commit" && self.point.nth == 1 => {
-                if answered {
-                    "K5"
-                } else {
-                    "K4"
-                }
-            }
-            "done" | "undone" | "retained" => "K5",
+        // What was written is durable with the answer to the COMMIT that follows it.
+        let first_commit = self.point.words == "commit" && self.point.nth == 1;
+        let k = match (status, first_commit, self.place) {
+            ("started" | "undo_started", true, Place::Answer) => "K1",
+            ("started" | "undo_started", true, _) => "K0",
+            ("started" | "undo_started", false, place) => self.inside_the_step(place),
+            ("done" | "undone" | "retained", true, Place::Request) => "K4",
+            ("done" | "undone" | "retained", _, _) => "K5",
             _ => "K0",
         };
         format!("{step} {k}")
+    }
+
+    /// The start is durable, the end is not yet written.
+    fn inside_the_step(&self, place: Place) -> &'static str {
+        let words = self.point.words.as_str();
+        match place {
+            Place::Sent => "K2",
+            Place::Request if words.starts_with("set-") => "K2",
+            Place::Request if words.starts_with("update-nica-step") => "K4",
+            Place::Request => "K1",
+            Place::Answer if words.starts_with("update-nica-step") => "K4",
+            Place::Answer => "K3",
+        }
     }
 }
 

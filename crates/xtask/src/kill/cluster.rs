@@ -47,7 +47,7 @@ impl Cluster {
             .arg(home.join("data"))
             .stdin(Stdio::null());
         proc::must_succeed(&mut initdb, "make a private database cluster")?;
-        let cluster = Cluster::start(home)?;
+        let mut cluster = Cluster::start(home)?;
         cluster.psql_in("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
         cluster.stop()
     }
@@ -78,7 +78,7 @@ impl Cluster {
         Ok(())
     }
 
-    pub(crate) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         proc::signal(self.server.id(), proc::Signal::INT)?;
         let limit = Limit::new(STOP_LIMIT);
         while self.server.try_wait()?.is_none() {
@@ -90,6 +90,10 @@ impl Cluster {
     /// Folder of the server's socket `.s.PGSQL.5432`.
     pub(crate) fn socket_folder(&self) -> &Path {
         &self.home
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.id()
     }
 
     pub(crate) fn url(&self) -> String {

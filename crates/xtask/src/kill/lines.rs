@@ -9,7 +9,7 @@ use super::proc::{self, Signal};
 use anyhow::{Context as _, Result};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use std::collections::HashMap;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufReader, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};

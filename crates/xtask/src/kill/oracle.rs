@@ -7,8 +7,9 @@ mod dump;
 mod rows;
 mod workloads;
 
+pub(crate) use dump::schema;
 pub(crate) use rows::{Attic, lost};
-pub(crate) use workloads::http_get;
+pub(crate) use workloads::version;
 
 use super::cluster::Cluster;
 use anyhow::Result;

@@ -26,10 +26,6 @@ impl Limit {
         Instant::now() >= self.until
     }
 
-    pub(crate) fn left(&self) -> Duration {
-        self.until.saturating_duration_since(Instant::now())
-    }
-
     /// Rests a moment before the next look; an error once the limit has passed.
     pub(crate) fn pause_or(&self, what: &str) -> Result<()> {
         if self.passed() {

@@ -4,8 +4,10 @@ use super::actor::Actor;
 use super::cluster::{self, Cluster, DATABASE};
 use super::gate::{Gate, Place, Release, Trap};
 use super::label::Point;
+use super::oracle::{Attic, lost};
 use super::proc::{self, Signal, wait_for};
 use super::proxy;
+use super::writer::Writer;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +44,10 @@ impl Bench {
         let mut psql: Command = cluster::psql_command(&folder, DATABASE).expect("psql");
         psql.arg("-f").arg(file).env("PGAPPNAME", "nica/dev/1/-");
         (Actor::start(psql, self.home.path(), "psql").expect("psql"), gate)
+    }
+
+    fn run(&self, script: &str) {
+        self.cluster.psql(script).expect("a server");
     }
 
     fn rows(&self) -> String {
@@ -134,4 +140,32 @@ fn a_killed_backend_restarts_the_cluster_and_undoes_what_was_open() {
     gate.release(Release::Forward);
     bench.cluster.await_ready().expect("the cluster comes back");
     assert_eq!(bench.rows(), "0");
+}
+
+/// What the judge of rows must see, by what is done to the rows behind its back.
+#[test]
+fn every_acknowledged_value_is_looked_for_in_table_and_attic() {
+    let bench = Bench::new();
+    bench.run(
+        "CREATE TABLE note (id text PRIMARY KEY, body text NOT NULL, mood text); CREATE SCHEMA nica_attic",
+    );
+    let writer = Writer::start(bench.cluster.socket_folder());
+    wait_for("wait for rows", LIMIT, || (writer.count() >= 12).then_some(())).expect("people write");
+    let (written, waits) = writer.end();
+    assert!(waits.len() >= written.len(), "every acknowledged statement was timed");
+    let lost = || lost(&bench.cluster, &Attic::read(&bench.cluster)?, &written).map(|lost| lost.len());
+    let check = |script: &str, expected: usize| {
+        bench.run(script);
+        assert_eq!(lost().expect("a server"), expected, "{script}");
+    };
+    let moods = written.len() - written.len() / 5;
+    check("SELECT 1", 0);
+    check("UPDATE note SET mood = 'back' WHERE id = 'w-000001'", 1);
+    check("UPDATE note SET mood = 'value-w-000001.' WHERE id = 'w-000001'", 0);
+    check("UPDATE note SET mood = 'value-w-000005.' WHERE id = 'w-000005'", 1);
+    check("UPDATE note SET mood = NULL WHERE id = 'w-000005'", 0);
+    check("CREATE TABLE nica_attic.x AS SELECT id, mood FROM note; ALTER TABLE note DROP COLUMN mood", 0);
+    check("DELETE FROM nica_attic.x WHERE id = 'w-000002'", 1);
+    check("DROP TABLE nica_attic.x", moods);
+    check("DELETE FROM note WHERE id = 'w-000012'", moods + 1);
 }

@@ -48,3 +48,11 @@ pub(crate) fn await_blocked(cluster: &Cluster, backend: u32, length: Duration) -
         (cluster.psql(&waits).ok()? == "Lock").then_some(())
     })
 }
+
+/// Until no session of this name pattern is left.
+pub(crate) fn await_no_session_like(cluster: &Cluster, pattern: &str, length: Duration) -> Result<()> {
+    let count = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '{pattern}'");
+    proc::wait_for(&format!("wait until no session {pattern} is left"), length, || {
+        (cluster.psql(&count).ok()? == "0").then_some(())
+    })
+}

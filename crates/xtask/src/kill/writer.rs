@@ -7,7 +7,7 @@ use super::cluster::{DATABASE, psql_command};
 use anyhow::{Context as _, Result};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -59,6 +59,12 @@ impl Writer {
         Writer { stop, known, thread: Some(thread) }
     }
 
+    /// Acknowledged rows so far.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.known).written.len()
+    }
+
     /// Ends after the row at hand; what was acknowledged, and the longest waits first.
     pub(crate) fn end(mut self) -> (Written, Vec<Duration>) {
         self.stop.store(true, Ordering::SeqCst);
@@ -72,7 +78,7 @@ impl Writer {
     }
 }
 
-fn write(folder: &PathBuf, stop: &AtomicBool, known: &Mutex<Known>) {
+fn write(folder: &Path, stop: &AtomicBool, known: &Mutex<Known>) {
     let mut n = 0;
     while !stop.load(Ordering::SeqCst) {
         // An error is a lost connection: the cluster restarts after a crash of one backend.

@@ -8,7 +8,7 @@ use crate::kill::proc;
 use anyhow::Result;
 use std::process::Command;
 
-pub(super) fn schema(cluster: &Cluster) -> Result<Vec<String>> {
+pub(crate) fn schema(cluster: &Cluster) -> Result<Vec<String>> {
     let mut dump = Command::new(program("pg_dump")?);
     dump.args(["--schema-only", "--restrict-key=sweep", "-N", "nica", "-N", "nica_attic", "-U", OWNER, "-h"])
         .arg(cluster.socket_folder())

@@ -59,13 +59,14 @@ fn config(environment: &[String], variables: &[&str]) -> Vec<String> {
     config
 }
 
-fn version(address: &str) -> Result<String> {
+/// What a component's address says it is.
+pub(crate) fn version(address: &str) -> Result<String> {
     let answer: serde_json::Value = serde_json::from_str(&http_get(address, "/version")?)?;
     Ok(answer["version"].as_str().context("read the version")?.to_string())
 }
 
 /// The body of an answer with status 200.
-pub(crate) fn http_get(address: &str, path: &str) -> Result<String> {
+fn http_get(address: &str, path: &str) -> Result<String> {
     let mut server = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
     server.set_read_timeout(Some(ANSWER_LIMIT))?;
     write!(server, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
