@@ -68,13 +68,10 @@ fn without_comments(said: &str) -> String {
 
 /// `UPDATE nica.step SET status = 'started' … n = 3` begins the phase `03-started`, bound values included.
 fn phase_begun(said: &str) -> Option<String> {
-    let low = said.to_lowercase();
-    if !low.contains("update nica.step") {
+    if !said.to_lowercase().contains("update nica.step") {
         return None;
     }
-    let status =
-        ["undo_started", "started", "done", "undone", "retained"].into_iter().find(|s| has_word(&low, s))?;
-    let n = step_number(&low)?;
+    let (status, n) = (value_of(said, "status")?, value_of(said, "n")?.parse::<u32>().ok()?);
     Some(format!("{n:02}-{status}"))
 }
 
@@ -82,18 +79,15 @@ fn is_beat(said: &str) -> bool {
     said.contains("nica.lease SET beat")
 }
 
-fn has_word(text: &str, word: &str) -> bool {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|part| part == word)
-}
-
-/// The literal after `n =`, or the bound value that its `$k` names.
-fn step_number(low: &str) -> Option<u32> {
-    let (sql, bound) = low.split_once(" -- ").unwrap_or((low, ""));
-    let after = sql.split(" n = ").nth(1)?;
-    let word: String = after.chars().take_while(|c| c.is_ascii_digit() || *c == '$').collect();
+/// What stands after `COLUMN =`: a literal, or the bound value that its `$k` names.
+fn value_of(said: &str, column: &str) -> Option<String> {
+    let (sql, bound) = said.split_once(" -- ").unwrap_or((said, ""));
+    let after = sql.split(&format!(" {column} = ")).nth(1)?;
+    let word: String =
+        after.chars().take_while(|c| c.is_ascii_alphanumeric() || "$'_".contains(*c)).collect();
     match word.strip_prefix('$') {
-        Some(k) => bound.split(", ").nth(k.parse::<usize>().ok()? - 1)?.parse().ok(),
-        None => word.parse().ok(),
+        Some(k) => Some(bound.split(", ").nth(k.parse::<usize>().ok()? - 1)?.to_string()),
+        None => Some(word.trim_matches('\'').to_string()),
     }
 }
 

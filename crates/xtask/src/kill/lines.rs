@@ -1,41 +1,52 @@
 //! A man in the middle at the supervisor's socket: JSON lines, one question and one answer a connection.
 //!
-//! It takes the socket's place under its name. The taker of a silent supervisor kills whoever *listens* there (the
-//! kernel remembers who called listen), so a helper process listens for us, and its death is the supervisor's.
+//! It takes the socket's place under its name. Whoever takes over from a silent supervisor kills the process that
+//! *listens* there and that the lock file names; so a helper process listens for us under that name, and helper and
+//! supervisor die together.
 
 use super::actor::listen_helper;
 use super::gate::{Gate, Pass, SUPERVISOR, Session};
 use super::proc::{self, Signal};
 use anyhow::{Context as _, Result};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use serde_json::json;
 use std::collections::HashMap;
 use std::io::{self, BufReader, Write as _};
 use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Which actor a connection belongs to is told by its pid.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<HashMap<u32, Arc<Gate>>>>);
 
 impl Lines {
-    /// Takes the place of the supervisor that listens at `socket`.
-    pub(crate) fn interpose(socket: &Path) -> Result<Lines> {
+    /// Takes the place of the supervisor of this state folder.
+    pub(crate) fn interpose(state: &Path) -> Result<Lines> {
+        let note = state.join("socket");
+        let socket = std::fs::read_to_string(&note).with_context(|| format!("read {}", note.display()))?;
+        let socket = PathBuf::from(socket.trim());
         let real = socket.with_extension("real");
-        std::fs::rename(socket, &real).with_context(|| format!("take the place of {}", socket.display()))?;
+        std::fs::rename(&socket, &real).with_context(|| format!("take the place of {}", socket.display()))?;
         let supervisor = listener_of(&real)?;
         let ours = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
-        rustix::net::bind(&ours, &SocketAddrUnix::new(socket)?)?;
-        let mut helper = listen_helper(ours.try_clone()?)?;
-        std::thread::spawn(move || {
-            let _ = helper.wait();
-            let _ = proc::signal(supervisor, Signal::KILL);
-        });
+        rustix::net::bind(&ours, &SocketAddrUnix::new(&socket)?)?;
+        let helper = listen_helper(ours.try_clone()?)?;
+        let holder = json!({ "pid": helper.id(), "start": proc::began(helper.id()) });
+        // In place: the file itself is what is locked.
+        std::fs::write(state.join("lock"), holder.to_string())?;
+        let bound = ours.try_clone()?;
+        std::thread::spawn(move || die_together(helper, supervisor, &bound, &socket));
         let lines = Lines::default();
         let clients = lines.clone();
         std::thread::spawn(move || {
-            for client in UnixListener::from(ours).incoming().flatten() {
+            for client in UnixListener::from(ours).incoming().map_while(io::Result::ok) {
                 let (real, clients) = (real.clone(), clients.clone());
                 std::thread::spawn(move || clients.serve(&client, &real));
             }
@@ -61,6 +72,18 @@ impl Lines {
         }
         let _ = client.shutdown(Shutdown::Both);
     }
+}
+
+/// Afterwards nobody listens under this name, as the kernel would have it.
+fn die_together(mut helper: Child, supervisor: u32, bound: &OwnedFd, socket: &Path) {
+    while proc::alive(supervisor) && helper.try_wait().is_ok_and(|status| status.is_none()) {
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let _ = proc::signal(supervisor, Signal::KILL);
+    let _ = std::fs::remove_file(socket);
+    let _ = rustix::net::shutdown(bound, rustix::net::Shutdown::Both);
+    let _ = helper.kill();
+    let _ = helper.wait();
 }
 
 fn ask(mut client: &UnixStream, mut server: &UnixStream, gate: &Gate) -> io::Result<()> {

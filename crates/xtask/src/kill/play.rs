@@ -58,7 +58,7 @@ struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     fn begin(world: &'a World<'a>, case: &'a Case, golden: &'a Golden) -> Result<Stage<'a>> {
-        let lines = Lines::interpose(&world.supervisor_socket()?)?;
+        let lines = Lines::interpose(&world.slot.state())?;
         let writer = Some(Writer::start(world.cluster.socket_folder()));
         Ok(Stage {
             world,

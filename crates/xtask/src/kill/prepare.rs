@@ -100,7 +100,7 @@ fn with_retired(rows: &[String]) -> Vec<String> {
 /// Deploys over the baseline, undisturbed; the reading at its end and every turn on the way.
 fn undisturbed(slot: &Slot, release: Release, expected: i32) -> Result<(State, Vec<Turn>)> {
     let world = World::of_baseline(slot)?;
-    let lines = Lines::interpose(&world.supervisor_socket()?)?;
+    let lines = Lines::interpose(&slot.state())?;
     let mut deployer = Deployer::deploy(&world, &lines, ("undisturbed", &slot.nica), release, None)?;
     let code = deployer.await_end(&world)?;
     if code != Some(expected) {

@@ -11,7 +11,7 @@ use super::project::{self, Release};
 use super::slot::Slot;
 use super::timeline::Timeline;
 use anyhow::{Context as _, Result};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -145,13 +145,6 @@ impl<'a> World<'a> {
             words.iter().any(|w| w == word) && words.contains(&state)
         };
         proc::descendants(std::process::id()).into_iter().filter(|pid| proc::alive(*pid)).find(is_it)
-    }
-
-    /// Where the supervisor listens, by its own note in the state folder.
-    pub(crate) fn supervisor_socket(&self) -> Result<PathBuf> {
-        let note = self.slot.state().join("socket");
-        let text = std::fs::read_to_string(&note).with_context(|| format!("read {}", note.display()))?;
-        Ok(PathBuf::from(text.trim()))
     }
 }
 

@@ -78,7 +78,7 @@ fn split(url: &str) -> (&str, &str) {
 
 /// The field `M` of an ErrorResponse.
 fn message(body: &[u8]) -> String {
-    let fields = body.split(|byte| *byte == 0).filter_map(|field| field.split_first());
-    let found = fields.filter(|(kind, _)| **kind == b'M').map(|(_, text)| String::from_utf8_lossy(text));
-    found.last().unwrap_or_default().into_owned()
+    let mut fields = body.split(|byte| *byte == 0).filter_map(|field| field.split_first());
+    let found = fields.find(|(kind, _)| **kind == b'M').map(|(_, text)| String::from_utf8_lossy(text));
+    found.unwrap_or_default().into_owned()
 }

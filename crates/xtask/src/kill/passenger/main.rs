@@ -5,6 +5,7 @@
 //! itself (see `trailer`), so one build becomes any release by appending a line.
 #![allow(clippy::print_stderr, reason = "its only log")]
 
+mod config;
 mod database;
 mod http;
 mod trailer;
@@ -37,7 +38,7 @@ fn main() -> std::process::ExitCode {
     };
     let read_only = std::env::args().any(|arg| arg == "--read-only");
     if release.fault != "never-ready" {
-        let writer = writer::Writer::from_environment(release, read_only);
+        let writer = writer::Writer { release, read_only, config: config::read() };
         let health = Arc::clone(&health);
         std::thread::spawn(move || writer.run(&health.ready));
     }

@@ -3,32 +3,23 @@
 //! The journal is a file of the sweep's: `row|ID|BODY|VALUE` for an acknowledged row, `broken|…` when the schema did
 //! not serve what this release needs while it called itself ready.
 
+use crate::config::Config;
 use crate::database::{Answer, Database};
 use crate::trailer::Release;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub(crate) struct Writer {
-    release: Release,
-    read_only: bool,
-    url: String,
-    application_name: String,
-    journal: PathBuf,
+    pub release: Release,
+    pub read_only: bool,
+    pub config: Config,
 }
 
 const EVERY: Duration = Duration::from_millis(50);
 
 impl Writer {
-    #[expect(clippy::disallowed_methods, reason = "the one place where this program reads its environment")]
-    pub(crate) fn from_environment(release: Release, read_only: bool) -> Writer {
-        let value = |name: &str| std::env::var(name).unwrap_or_default();
-        let (url, application_name) = (value("DATABASE_URL"), value("PGAPPNAME"));
-        Writer { release, read_only, url, application_name, journal: value("JOURNAL").into() }
-    }
-
     /// For ever; a lost connection is made again.
     pub(crate) fn run(&self, ready: &AtomicBool) {
         let mut n = 0;
@@ -43,7 +34,7 @@ impl Writer {
     }
 
     fn session(&self, ready: &AtomicBool, n: &mut u32) -> io::Result<()> {
-        let mut database = Database::connect(&self.url, &self.application_name)?;
+        let mut database = Database::connect(&self.config.url, &self.config.application_name)?;
         loop {
             match database.run(&self.needs())? {
                 Answer::Done => ready.store(true, Ordering::SeqCst),
@@ -86,7 +77,7 @@ impl Writer {
     }
 
     fn tell(&self, line: &str) -> io::Result<()> {
-        let mut journal = File::options().create(true).append(true).open(&self.journal)?;
+        let mut journal = File::options().create(true).append(true).open(&self.config.journal)?;
         journal.write_all(format!("{line}\n").as_bytes())
     }
 }
