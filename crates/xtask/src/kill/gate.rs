@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub(crate) enum Place {
     /// Asked by the actor, not yet at the participant.
     Request,
-    /// At the participant, the answer not there yet; nothing is held, the actor waits by itself.
+    /// At the participant, not yet applied: held until somebody made sure that the participant will have to wait.
     Sent,
     /// Applied and answered; the actor does not have the answer.
     Answer,
@@ -104,12 +104,7 @@ impl Gate {
         });
         let Some(place) = state.springs(point.as_ref()) else { return Pass::Forward };
         match place {
-            Place::Request => self.hold(state, session, said),
-            Place::Sent => {
-                state.caught = Some(Caught { session: session.clone(), said: said.to_string() });
-                self.changed.notify_all();
-                Pass::Forward
-            }
+            Place::Request | Place::Sent => self.hold(state, session, said),
             Place::Answer => Pass::ForwardThenAsk,
         }
     }

@@ -8,7 +8,7 @@ use super::actor::listen_helper;
 use super::gate::{Gate, Pass, SUPERVISOR, Session};
 use super::proc::{self, Signal};
 use anyhow::{Context as _, Result};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use serde_json::json;
 use std::collections::HashMap;
 use std::io::{self, BufReader, Write as _};
@@ -35,7 +35,7 @@ impl Lines {
         let real = socket.with_extension("real");
         std::fs::rename(&socket, &real).with_context(|| format!("take the place of {}", socket.display()))?;
         let supervisor = listener_of(&real)?;
-        let ours = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        let ours = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         rustix::net::bind(&ours, &SocketAddrUnix::new(&socket)?)?;
         let helper = listen_helper(ours.try_clone()?)?;
         let holder = json!({ "pid": helper.id(), "start": proc::began(helper.id()) });

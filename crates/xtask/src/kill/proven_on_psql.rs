@@ -107,8 +107,9 @@ fn a_statement_of_a_killed_client_waits_for_its_lock_and_then_takes_effect() {
     let lock = super::psql::Lock::take(&bench.cluster, "t").expect("a lock");
     let (mut psql, gate) =
         bench.psql("ALTER TABLE t ADD COLUMN m int", "opening.alter-table-t-add-column-1", Place::Sent);
-    let backend = bench.caught(&mut psql, &gate).session.backend.expect("a database session");
-    super::psql::await_blocked(&bench.cluster, backend, LIMIT).expect("it waits for the lock");
+    bench.caught(&mut psql, &gate);
+    gate.release(Release::Forward);
+    super::psql::await_blocked(&bench.cluster, "nica/%", LIMIT).expect("it waits for the lock");
     psql.kill().expect("ours");
     drop(lock);
     let columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0";

@@ -41,11 +41,13 @@ impl Drop for Lock {
     }
 }
 
-/// Until this backend waits for a lock.
-pub(crate) fn await_blocked(cluster: &Cluster, backend: u32, length: Duration) -> Result<()> {
-    let waits = format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {backend}");
-    proc::wait_for(&format!("wait until backend {backend} waits for a lock"), length, || {
-        (cluster.psql(&waits).ok()? == "Lock").then_some(())
+/// Until a session of this name pattern waits for a lock.
+pub(crate) fn await_blocked(cluster: &Cluster, pattern: &str, length: Duration) -> Result<()> {
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '{pattern}' AND wait_event_type = 'Lock'"
+    );
+    proc::wait_for(&format!("wait until a session {pattern} waits for a lock"), length, || {
+        (cluster.psql(&waiting).ok()? != "0").then_some(())
     })
 }
 
