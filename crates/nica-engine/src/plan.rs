@@ -39,8 +39,6 @@ pub struct Live {
     pub version: String,
     /// The applied configuration of every component.
     pub components: BTreeMap<String, Desired>,
-    /// Seed files as released, so that a later plan can tell what it changes.
-    pub seeds: Digest,
 }
 
 /// Every limit a run needs, in milliseconds of database time. Part of the plan: a run is finished by the rules it
@@ -130,6 +128,23 @@ impl Plan {
 
     pub fn committed(&self, statuses: &[Status]) -> bool {
         self.commit_step().is_some_and(|n| statuses[n] == Status::Done)
+    }
+
+    /// What is live once this plan has settled forward.
+    pub fn live_after(&self) -> Live {
+        let mut components = self.baseline.as_ref().map(|b| b.components.clone()).unwrap_or_default();
+        for effect in &self.steps {
+            match effect {
+                Effect::SetDesired { component, desired, .. } => {
+                    components.insert(component.clone(), desired.clone());
+                }
+                Effect::Delete { component, .. } => {
+                    components.remove(component);
+                }
+                _ => {}
+            }
+        }
+        Live { release: self.release.clone(), version: self.version.clone(), components }
     }
 
     /// A replica of the new release may have served somebody: its start was made durable.
