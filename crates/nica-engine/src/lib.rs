@@ -5,7 +5,11 @@
 
 pub mod canonical;
 pub mod effect;
+pub mod finding;
+pub mod instant;
 pub mod release;
+pub mod signature;
+pub mod span;
 pub mod world;
 
 pub use canonical::Digest;
