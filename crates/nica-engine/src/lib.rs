@@ -7,6 +7,8 @@ pub mod canonical;
 pub mod effect;
 pub mod finding;
 pub mod instant;
+pub mod people;
+pub mod policy;
 pub mod release;
 pub mod signature;
 pub mod span;
