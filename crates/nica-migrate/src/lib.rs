@@ -4,6 +4,7 @@
 //! run (effects, records) stands in `nica-effects`; here stand the tables, the guard, the SQL and its readers.
 
 pub mod connect;
+pub mod fence;
 pub mod schema;
 pub mod scratch;
 
