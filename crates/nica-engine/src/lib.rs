@@ -9,6 +9,7 @@ pub mod effect;
 pub mod evidence;
 pub mod finding;
 pub mod instant;
+pub mod metrics_text;
 pub mod next;
 pub mod people;
 pub mod plan;
@@ -18,6 +19,7 @@ pub mod release;
 pub mod signature;
 pub mod span;
 pub mod undo;
+pub mod validate;
 pub mod world;
 
 pub use canonical::Digest;
