@@ -4,6 +4,8 @@
 //! settled run. How an environment is reached (its database, its target) is no rule and stands apart.
 
 use crate::canonical::Digest;
+use crate::plan;
+pub use crate::plan::OnInconclusive;
 use crate::release::ComponentConfig;
 use crate::signature::Key;
 use crate::span;
@@ -88,13 +90,6 @@ pub struct Validate {
     pub dlq: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnInconclusive {
-    Undo,
-    Hold,
-}
-
 /// Limits on time. They decide when a run turns back, not whether a release may pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,6 +122,20 @@ pub struct Ratio {
 impl Policy {
     pub fn hash(&self) -> Digest {
         Digest::of_value(self)
+    }
+
+    /// The limits that a plan carries, so that its run is finished by the rules it was opened with.
+    pub fn plan_limits(&self) -> plan::Limits {
+        let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        plan::Limits {
+            forward_ms: ms(self.limits.forward_until),
+            rollout_ms: ms(self.limits.rollout),
+            barrier_ms: ms(self.limits.undo),
+            undo_ms: ms(self.limits.undo),
+            bake_ms: ms(self.validate.bake),
+            bake_max_ms: ms(self.validate.bake_max),
+            on_inconclusive: self.validate.on_inconclusive,
+        }
     }
 }
 
