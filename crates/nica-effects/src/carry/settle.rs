@@ -54,5 +54,6 @@ fn retained(run: &OpenRun) -> Vec<String> {
 async fn projection_after(hands: &mut Hands) -> Result<String, Failure> {
     let control = control::read(hands.client()).await?;
     let env_id = control.map(|c| c.env_id).unwrap_or_default();
-    Ok(crate::observe::projection(hands, &env_id).await?.hash().to_string())
+    let components = hands.target()?.observe().await?;
+    Ok(crate::sight::projection(hands.client(), &env_id, &components).await?.hash().to_string())
 }
