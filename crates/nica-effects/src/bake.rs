@@ -93,6 +93,15 @@ impl Bake {
         self.judgement.as_ref().map_or(Verdict::Pending, |j| j.verdict.clone())
     }
 
+    /// The component whose own figures refuse the release.
+    pub fn suspect(&self) -> Option<String> {
+        let (judgement, ratio) = (self.judgement.as_ref()?, self.policy.error_ratio?);
+        let bad = |m: &validate::Measured| ratio.exceeded_by(m.errors, m.requests);
+        let refused = matches!(judgement.verdict, Verdict::Refuse(_));
+        let mut measured = judgement.figures.components.iter().filter(|(_, m)| refused && bad(m));
+        measured.next().map(|(name, _)| name.clone())
+    }
+
     /// What the step's record and the ledger keep.
     pub fn figures(&self) -> Value {
         match &self.judgement {

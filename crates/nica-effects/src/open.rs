@@ -6,7 +6,7 @@
 use crate::failure::Failure;
 use crate::hands::{Access, Hands};
 use crate::records::control;
-use crate::records::run::{self, Opening, Participants};
+use crate::records::run::{self, Judged, Opening, Participants};
 use crate::sight;
 use nica_engine::plan::Plan;
 use nica_migrate::connect::connect;
@@ -40,11 +40,12 @@ pub async fn open(
     plan: &Plan,
     starter: &str,
     texts: &[(&'static str, Vec<u8>)],
+    judged: &Judged,
 ) -> Result<bool, Failure> {
     let id = format!("{}-{}-{}", hands.access.env, hands.fence, suffix());
     let participants = Participants { process: Some(hands.access.state.display().to_string()) };
     let fence = hands.fence;
-    let opening = Opening { id: &id, fence, starter, participants: &participants, texts };
+    let opening = Opening { id: &id, fence, starter, participants: &participants, texts, judged };
     let tx = hands.guarded().await?;
     run::open(&tx, plan, &opening).await?;
     tx.commit().await?;
@@ -66,7 +67,7 @@ pub async fn admit_target(hands: &mut Hands) -> Result<(), Failure> {
 
 /// Looked at again after admission: what somebody changed between planning and opening shows here.
 pub async fn is_as_planned(hands: &mut Hands, plan: &Plan) -> Result<bool, Failure> {
-    let components = hands.target()?.observe().await?;
+    let components = hands.target()?.observe().await?.components;
     let control = control::read(hands.client()).await?;
     let env_id = control.map(|c| c.env_id).unwrap_or_default();
     Ok(sight::projection(hands.client(), &env_id, &components).await?.hash() == plan.projection)

@@ -193,17 +193,21 @@ async fn stored(client: &Client, m: &Migration) -> Result<source::Migration, Fai
         Some(name) => Some(blob::get_text(client, name).await?),
         None => None,
     };
-    let phase = match m.phase {
-        Phase::Expand => source::Phase::Expand,
-        Phase::Contract => source::Phase::Contract,
+    let manifest = source::Manifest {
+        phase: match m.phase {
+            Phase::Expand => source::Phase::Expand,
+            Phase::Contract => source::Phase::Contract,
+        },
+        class: match m.class {
+            UndoClass::Lossless => source::Class::Lossless,
+            UndoClass::Parking => source::Class::Parking,
+            UndoClass::Sticky => source::Class::Sticky,
+        },
+        park: m.park.clone(),
+        transaction: m.transactional,
+        after: m.after.clone(),
     };
-    let class = match m.class {
-        UndoClass::Lossless => source::UndoClass::Lossless,
-        UndoClass::Parking => source::UndoClass::Parking,
-        UndoClass::Sticky => source::UndoClass::Sticky,
-    };
-    let parts = source::Parts { id: m.id.clone(), up, down, phase, class, park: m.park.clone(), transactional: m.transactional };
-    source::Migration::from_parts(parts).map_err(|e| Failure::Records(e.to_string()))
+    source::Migration::new(&m.id, manifest, up, down).map_err(|e| Failure::Records(e.to_string()))
 }
 
 /// The seed files of a plan, from the records.
@@ -211,7 +215,8 @@ pub async fn seed_files(client: &Client, files: &[SeedFile]) -> Result<Vec<seed:
     let mut parsed = Vec::new();
     for file in files {
         let text = blob::get_text(client, &file.sha256).await?;
-        parsed.push(seed::SeedFile::parse(&file.file, &text).map_err(Failure::seeds)?);
+        let file = seed::SeedFile::parse(&file.file, &text);
+        parsed.push(file.map_err(|e| Failure::Records(e.to_string()))?);
     }
     Ok(parsed)
 }

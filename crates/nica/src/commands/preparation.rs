@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use nica_effects::process::secret;
 use nica_effects::sight::{self, Components};
 use nica_engine::effect::SecretName;
-use nica_engine::plan::{self, Limits, Plan, Target};
+use nica_engine::plan::{self, Plan, Target};
 use nica_engine::release::ComponentKind;
 use nica_engine::Digest;
 use nica_migrate::seed::SeedFile;
@@ -56,7 +56,8 @@ pub async fn prepare(
         release,
         baseline: sight.control.and_then(|c| c.baseline),
         secrets: &names,
-        limits: Limits::of(&environment.policy),
+        policy: environment.policy.clone(),
+        people: context.config.people.hash(),
         projection: sight.projection.hash(),
     };
     Ok(Preparation {

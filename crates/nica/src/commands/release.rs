@@ -11,6 +11,7 @@ use nica_engine::Digest;
 use nica_engine::release::{
     Commit, Component, ComponentConfig, ComponentKind, Migration, Phase, RELEASE_FORMAT, Release, SeedFile, UndoClass,
 };
+use nica_migrate::source;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -92,8 +93,8 @@ fn components(config: &Config, folder: &Path, entries: &mut Entries) -> anyhow::
 }
 
 fn migrations(folder: &Path, entries: &mut Entries) -> anyhow::Result<Vec<Migration>> {
-    let source = nica_migrate::source::read(folder)?;
-    Ok(source.into_iter().map(|m| migration(m, entries)).collect())
+    let all = source::read_dir(folder)?;
+    Ok(all.into_iter().map(|m| migration(m, entries)).collect())
 }
 
 fn migration(m: nica_migrate::source::Migration, entries: &mut Entries) -> Migration {
@@ -102,31 +103,30 @@ fn migration(m: nica_migrate::source::Migration, entries: &mut Entries) -> Migra
         entries.insert(format!("migrations/{}/{file}", m.id), text.as_bytes().to_vec());
         digest
     };
-    let up = keep("up.sql", &m.up);
-    let down = m.down.as_ref().map(|down| keep("down.sql", down));
     Migration {
-        up,
-        down,
+        up: keep("up.sql", &m.up),
+        down: m.down.as_ref().map(|down| keep("down.sql", down)),
         phase: phase(m.phase),
         class: class(m.class),
-        park: m.park,
+        park: m.park.iter().map(ToString::to_string).collect(),
         transactional: m.transactional,
+        after: m.after,
         id: m.id,
     }
 }
 
-fn phase(phase: nica_migrate::source::Phase) -> Phase {
+fn phase(phase: source::Phase) -> Phase {
     match phase {
-        nica_migrate::source::Phase::Expand => Phase::Expand,
-        nica_migrate::source::Phase::Contract => Phase::Contract,
+        source::Phase::Expand => Phase::Expand,
+        source::Phase::Contract => Phase::Contract,
     }
 }
 
-fn class(class: nica_migrate::source::UndoClass) -> UndoClass {
+fn class(class: source::Class) -> UndoClass {
     match class {
-        nica_migrate::source::UndoClass::Lossless => UndoClass::Lossless,
-        nica_migrate::source::UndoClass::Parking => UndoClass::Parking,
-        nica_migrate::source::UndoClass::Sticky => UndoClass::Sticky,
+        source::Class::Lossless => UndoClass::Lossless,
+        source::Class::Parking => UndoClass::Parking,
+        source::Class::Sticky => UndoClass::Sticky,
     }
 }
 
