@@ -9,6 +9,7 @@ pub mod effect;
 pub mod evidence;
 pub mod finding;
 pub mod instant;
+pub mod ledger;
 pub mod metrics_text;
 pub mod next;
 pub mod people;
