@@ -12,7 +12,7 @@ use nica_engine::effect::Generation;
 use nica_engine::next::Direction;
 use nica_engine::plan::Status;
 use nica_engine::world::{Clock, ComponentSeen, MigrationSeen, SeedsSeen, World};
-use nica_migrate::state::{self, MigrationState};
+use nica_migrate::state::{self, AppliedMigration, MigrationState};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Client;
 
@@ -42,13 +42,12 @@ pub async fn parked(client: &Client) -> Result<BTreeSet<String>, Failure> {
 }
 
 pub async fn components(hands: &mut Hands) -> Result<BTreeMap<String, ComponentSeen>, Failure> {
-    let seen = hands.target()?.observe().await?;
-    Ok(seen.into_iter().map(|(name, component)| (name, component.as_seen())).collect())
+    let seen = hands.target()?.observe().await?.components;
+    Ok(seen.iter().map(|(name, component)| (name.clone(), component.world())).collect())
 }
 
 pub async fn migrations(client: &Client) -> Result<BTreeMap<String, MigrationSeen>, Failure> {
-    let applied = state::read(client).await?;
-    let there = applied.into_iter().filter_map(|m| match m.state {
+    let there = known(client).await?.into_iter().filter_map(|m| match m.state {
         MigrationState::Started => Some((m.id, MigrationSeen::Started)),
         MigrationState::Applied | MigrationState::Retained => Some((m.id, MigrationSeen::Applied)),
         MigrationState::Undone => None,
@@ -56,9 +55,14 @@ pub async fn migrations(client: &Client) -> Result<BTreeMap<String, MigrationSee
     Ok(there.collect())
 }
 
+/// Every row of the migration table; none where NICA was never here.
+async fn known(client: &Client) -> Result<Vec<AppliedMigration>, Failure> {
+    Ok(state::migrations(client).await?.unwrap_or_default())
+}
+
 /// Migration id → digest of its text and its state, for the projection.
 pub async fn migration_states(client: &Client) -> Result<BTreeMap<String, String>, Failure> {
-    let there = state::read(client).await?.into_iter().filter(|m| m.state != MigrationState::Undone);
+    let there = known(client).await?.into_iter().filter(|m| m.state != MigrationState::Undone);
     Ok(there.map(|m| (m.id, format!("{} {:?}", m.sha256, m.state))).collect())
 }
 
@@ -71,8 +75,8 @@ async fn seeds(client: &Client, run: &OpenRun) -> Result<SeedsSeen, Failure> {
     };
     let files = crate::perform::seed_files(client, files).await?;
     Ok(SeedsSeen {
-        as_released: nica_migrate::seed::differences(client, &files).await?.is_empty(),
-        to_undo: nica_migrate::seed::undo_open(client, &run.id).await?,
+        as_released: nica_migrate::seed::differences(client, &files).await.map_err(Failure::seeds)?.is_empty(),
+        to_undo: nica_migrate::seed::undo_open(client, &run.id).await.map_err(Failure::seeds)?,
     })
 }
 

@@ -55,11 +55,9 @@ pub async fn open(
     is_as_planned(hands, plan).await
 }
 
-/// Admit at the target of the environment that these records belong to.
+/// Admit at the target, and say where we are admitted now.
 pub async fn admit_target(hands: &mut Hands) -> Result<(), Failure> {
-    let control = control::read(hands.client()).await?;
-    let env_id = control.ok_or_else(|| Failure::Records("the control row is missing".to_string()))?.env_id;
-    hands.admit_target(&env_id).await?;
+    hands.admit_target().await?;
     let participants = vec!["database".to_string(), "target".to_string()];
     hands.tell(crate::event::Event::Admitted { fence: hands.fence, participants });
     Ok(())

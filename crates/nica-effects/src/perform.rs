@@ -6,7 +6,7 @@
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
-use crate::process::client::Set;
+use crate::process::{Limits, Set};
 use crate::records::blob;
 use crate::records::run::{self, OpenRun};
 use crate::records::step::{self, At};
@@ -14,8 +14,7 @@ use nica_engine::effect::{Desired, Effect};
 use nica_engine::plan::Status;
 use nica_engine::release::{Migration, Phase, SeedFile, UndoClass};
 use nica_engine::world::World;
-use nica_migrate::fence::{Guarded, Limits};
-use nica_migrate::{attic, converge, runner, seed, source};
+use nica_migrate::{attic, converge, seed, source};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_postgres::Client;
@@ -47,6 +46,9 @@ pub async fn undo(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) -> 
         other => unreachable!("`next` never undoes {other:?}"),
     }
 }
+
+/// A replica gets its own drain time and this much more before it is killed.
+const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
@@ -90,36 +92,20 @@ async fn commit(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failur
 async fn sql_up(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
     begin(hands, run, n, Way::Out).await?;
     let text = stored(hands.client(), migration).await?;
-    let by = by(hands, run);
-    let mut session = hands.fresh_session().await?;
-    let tx = Guarded::begin(&mut session, hands.fence, &Limits::default()).await?;
-    runner::up(&tx, &text, &by).await?;
-    finish(hands, run, n, tx, Status::Done, json!({ "migration": migration.id })).await
+    let session = hands.session(run);
+    let at = At { run: &run.id, n, fence: hands.fence };
+    let seen = json!({ "migration": migration.id });
+    session.up(&text, async |tx| Ok(step::mark(tx, at, Status::Done, &seen).await?)).await?;
+    Ok(())
 }
 
 async fn sql_down(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
     begin(hands, run, n, Way::Back).await?;
-    let mut session = hands.fresh_session().await?;
-    if migration.class == UndoClass::Parking {
-        // Most values are copied while others still work; the transaction below copies the rest under its lock.
-        attic::park_ahead(&mut session, hands.fence, &migration.id, &run.id).await?;
-    }
-    let tx = Guarded::begin(&mut session, hands.fence, &Limits::default()).await?;
-    let parked = runner::down(&tx, &migration.id, &by(hands, run)).await?;
-    finish(hands, run, n, tx, Status::Undone, json!({ "migration": migration.id, "parked": parked.values })).await
-}
-
-/// The record and the change it speaks of are one commit.
-async fn finish(
-    hands: &Hands,
-    run: &OpenRun,
-    n: usize,
-    tx: Guarded<'_>,
-    status: Status,
-    seen: Value,
-) -> Result<(), Failure> {
-    step::mark(&tx, At { run: &run.id, n, fence: hands.fence }, status, &seen).await?;
-    Ok(tx.commit().await?)
+    let session = hands.session(run);
+    let at = At { run: &run.id, n, fence: hands.fence };
+    let seen = json!({ "migration": migration.id });
+    session.down(&migration.id, async |tx| Ok(step::mark(tx, at, Status::Undone, &seen).await?)).await?;
+    Ok(())
 }
 
 async fn converge_up(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
@@ -152,7 +138,7 @@ async fn seeds_up(hands: &mut Hands, run: &OpenRun, n: usize, files: &[SeedFile]
     let fence = hands.fence;
     let tx = hands.guarded().await?;
     let changed = seed::apply(&tx, &files, &run.id).await.map_err(Failure::seeds)?;
-    step::mark(&tx, At { run: &run.id, n, fence }, Status::Done, &json!(changed)).await?;
+    step::mark(&tx, At { run: &run.id, n, fence }, Status::Done, &changed_words(&changed)).await?;
     Ok(tx.commit().await?)
 }
 
@@ -161,8 +147,23 @@ async fn seeds_down(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Fa
     let fence = hands.fence;
     let tx = hands.guarded().await?;
     let undone = seed::undo(&tx, &run.id).await.map_err(Failure::seeds)?;
-    step::mark(&tx, At { run: &run.id, n, fence }, Status::Undone, &json!(undone)).await?;
+    step::mark(&tx, At { run: &run.id, n, fence }, Status::Undone, &undone_words(&undone)).await?;
     Ok(tx.commit().await?)
+}
+
+/// Counts only: the rows themselves stand in `nica.seed_undo`.
+fn changed_words(changed: &seed::Changed) -> Value {
+    json!({
+        "inserted": changed.inserted.len(),
+        "updated": changed.updated.len(),
+        "retired": changed.retired.len(),
+        "local": changed.local.len(),
+    })
+}
+
+fn undone_words(undone: &seed::Undone) -> Value {
+    let kept: Vec<String> = undone.kept.iter().map(ToString::to_string).collect();
+    json!({ "restored": undone.restored.len(), "retired": undone.retired.len(), "kept": kept })
 }
 
 /// The generation that this was decided on was read after admission and before the step's start was recorded: a
@@ -178,9 +179,13 @@ async fn set(
     let expected = world.components.get(component).and_then(|seen| seen.generation.clone());
     begin(hands, run, n, way).await?;
     let key = format!("{}/{n}", run.id);
-    let ready_within = Duration::from_millis(run.plan.limits.rollout_ms);
-    let fence = hands.fence;
-    let set = Set { fence, key, component: component.to_string(), desired: desired.cloned(), expected, ready_within };
+    let drain_within = run.plan.policy.limits.drain + DRAIN_GRACE;
+    let limits = Limits {
+        ready_within_ms: run.plan.limits.rollout_ms,
+        drain_within_ms: u64::try_from(drain_within.as_millis()).unwrap_or(u64::MAX),
+    };
+    let (fence, component, desired_now) = (hands.fence, component.to_string(), desired.cloned());
+    let set = Set { fence, key, component, desired: desired_now, expected, limits };
     hands.target()?.set(&set).await?;
     let status = if way == Way::Out { Status::Done } else { Status::Undone };
     mark(hands, run, n, status, json!({ "generation": desired.map(Desired::generation) })).await

@@ -29,7 +29,7 @@ pub async fn look(client: &Client, components: &Components, seeds: &[SeedFile]) 
             to_undo: false,
         },
         parked: observe::parked(client).await?,
-        components: components.iter().map(|(name, seen)| (name.clone(), seen.as_seen())).collect(),
+        components: components.iter().map(|(name, seen)| (name.clone(), seen.world())).collect(),
         ..World::default()
     };
     let env_id = control.as_ref().map(|c| c.env_id.clone()).unwrap_or_default();

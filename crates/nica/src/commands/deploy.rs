@@ -10,6 +10,8 @@ use crate::release_file::ReleaseFile;
 use nica_effects::carry::{Memory, carry};
 use nica_effects::hands::Hands;
 use nica_effects::open;
+use nica_effects::process::SecretValue;
+use nica_effects::records::run::Judged;
 use std::time::Instant;
 
 pub async fn run(context: &Context, args: &cli::Deploy) -> anyhow::Result<Exit> {
@@ -31,7 +33,7 @@ async fn deploy(context: &Context, hands: &mut Hands, env: &str, file: &ReleaseF
     if let Some(exit) = resume::finish_open_run(context, hands).await? {
         return Ok(exit);
     }
-    let components = hands.target()?.observe().await?;
+    let components = hands.target()?.observe().await?.components;
     let prepared = prepare(context, env, file, hands.client(), &components).await?;
     if !context.output.json && !context.output.quiet {
         context.output.result(&prepared.plan, &context.output.plan(&prepared.plan));
@@ -41,7 +43,7 @@ async fn deploy(context: &Context, hands: &mut Hands, env: &str, file: &ReleaseF
         return Ok(Exit::Done);
     }
     store(hands, &prepared).await?;
-    let as_planned = open::open(hands, &prepared.plan, &variables::actor(), &prepared.texts).await?;
+    let as_planned = open::open(hands, &prepared.plan, &variables::actor(), &prepared.texts, &Judged::default()).await?;
     let mut memory = Memory { drifted: !as_planned, ..Memory::default() };
     let carried = carry(hands, &mut memory).await?;
     let baseline = prepared.plan.baseline.as_ref().map(|b| b.version.as_str());
@@ -55,7 +57,7 @@ async fn store(hands: &mut Hands, prepared: &Preparation) -> anyhow::Result<()> 
         target.put(bytes, digest).await?;
     }
     for value in &prepared.secrets {
-        target.put_secret(value).await?;
+        target.put_secret(SecretValue::new(value.clone())).await?;
     }
     Ok(())
 }
