@@ -6,5 +6,6 @@
 pub mod connect;
 pub mod schema;
 pub mod scratch;
+pub mod seed;
 
 pub use connect::{ConnectError, DbUrl, connect};

@@ -4,3 +4,4 @@ mod common;
 mod connecting;
 mod genesis;
 mod scratch;
+mod seeds;
