@@ -6,8 +6,10 @@
 pub mod connect;
 pub mod fence;
 pub mod lexer;
+pub mod runner;
 pub mod schema;
 pub mod scratch;
 pub mod source;
+pub mod state;
 
 pub use connect::{ConnectError, DbUrl, connect};

@@ -4,4 +4,5 @@ mod common;
 mod connecting;
 mod fence;
 mod genesis;
+mod running;
 mod scratch;
