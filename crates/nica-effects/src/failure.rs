@@ -2,6 +2,9 @@
 
 use crate::records::RecordError;
 use nica_migrate::fence::{Class, FenceError, classify};
+use nica_migrate::runner::RunError;
+use nica_migrate::seed::SeedError;
+use nica_migrate::state::StateError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -42,6 +45,15 @@ impl Failure {
     }
 }
 
+impl Failure {
+    pub fn seeds(error: SeedError) -> Failure {
+        match error {
+            SeedError::Sql { source, .. } => Failure::sql(source),
+            other => Failure::Refused(other.to_string()),
+        }
+    }
+}
+
 impl From<FenceError> for Failure {
     fn from(error: FenceError) -> Failure {
         let why = error.to_string();
@@ -55,6 +67,24 @@ impl From<FenceError> for Failure {
             }
             FenceError::Managed { .. } | FenceError::Name { .. } => Failure::Mismatch(why),
             FenceError::Sql { why, .. } => Failure::Refused(why),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Failure {
+        match error {
+            RunError::Fence(fence) => fence.into(),
+            other => Failure::Refused(other.to_string()),
+        }
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Failure {
+        match error {
+            StateError::Sql(why) => Failure::Lost(why),
+            other => Failure::Records(other.to_string()),
         }
     }
 }

@@ -5,9 +5,11 @@
 
 use crate::event::{Event, Sink};
 use crate::failure::Failure;
-use crate::process::client::TargetClient;
+use crate::process::{Identity, TargetClient};
 use nica_migrate::connect::{DbUrl, connect};
+use crate::records::run::OpenRun;
 use nica_migrate::fence::{Admission, Guarded, Holder, Lease, Limits, admit, session_name};
+use nica_migrate::runner::{By, Session};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_postgres::Client;
@@ -29,6 +31,11 @@ pub struct Access {
     pub admit_limit: Duration,
     pub sink: Sink,
 }
+
+/// How long a migration's lock is tried for before the step counts as refused.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// One statement of a migration. Long ones belong into batches.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(300);
 
 pub struct Hands {
     pub access: Access,
@@ -60,12 +67,19 @@ impl Hands {
         Ok(admit(&mut self.client, self.fence, env, limit, Admission::Plain).await?)
     }
 
-    /// Admission at the target, starting its supervisor where none runs. It only ever raises what the target saw.
-    pub async fn admit_target(&mut self, env_id: &str) -> Result<(), Failure> {
+    /// Reach the target, starting its supervisor where none runs. Nothing is asked of it yet.
+    pub async fn start_target(&mut self) -> Result<(), Failure> {
         if self.target.is_none() {
+            let identity = self.identity().await?;
             let access = &self.access;
-            self.target = Some(TargetClient::connect_or_start(&access.state, &access.nica, env_id).await?);
+            self.target = Some(TargetClient::connect_or_start(&access.state, &access.nica, identity).await?);
         }
+        Ok(())
+    }
+
+    /// Admission at the target: from here on it refuses every lower fence. It only ever raises what it saw.
+    pub async fn admit_target(&mut self) -> Result<(), Failure> {
+        self.start_target().await?;
         let fence = self.fence;
         Ok(self.target()?.admit(fence).await?)
     }
@@ -80,18 +94,18 @@ impl Hands {
         self.fence = self.lease.next_number().await?;
         self.client = session(&self.access, self.fence, self.suffix.as_deref()).await?;
         self.admit_database().await?;
-        if self.target.is_some() {
-            let env_id = self.env_id().await?;
-            self.target = None;
-            self.admit_target(&env_id).await?;
+        if self.target.take().is_some() {
+            self.admit_target().await?;
         }
         self.tell(Event::Readmitted { fence: self.fence, why: why.to_string() });
         Ok(())
     }
 
-    async fn env_id(&self) -> Result<String, Failure> {
+    /// Which environment these records say they are.
+    async fn identity(&self) -> Result<Identity, Failure> {
         let control = crate::records::control::read(&self.client).await?;
-        Ok(control.ok_or_else(|| Failure::Records("the control row is missing".to_string()))?.env_id)
+        let control = control.ok_or_else(|| Failure::Records("the control row is missing".to_string()))?;
+        Ok(Identity { service: control.service, env: control.env, env_id: control.env_id })
     }
 
     pub fn client(&self) -> &Client {
@@ -106,9 +120,21 @@ impl Hands {
         Ok(Guarded::begin(&mut self.client, self.fence, &Limits::default()).await?)
     }
 
-    /// A session of its own, for one migration: nothing that it sets can leak into the next.
-    pub async fn fresh_session(&self) -> Result<Client, Failure> {
-        session(&self.access, self.fence, self.suffix.as_deref()).await
+    /// How migrations run: each on a fresh session with our fence in its name.
+    pub fn session(&self, run: &OpenRun) -> Session {
+        Session {
+            url: self.access.url.clone(),
+            env: self.access.env.clone(),
+            fence: self.fence,
+            run_suffix: self.suffix.clone(),
+            limits: Limits { statement: STATEMENT_LIMIT, ..Limits::default() },
+            patience: LOCK_PATIENCE,
+            by: By {
+                run: Some(run.id.clone()),
+                who: run.starter.clone(),
+                version: env!("CARGO_PKG_VERSION").to_string(),
+            },
+        }
     }
 
     /// From here on our sessions carry the run's suffix.

@@ -9,6 +9,9 @@ pub mod ledger;
 pub mod run;
 pub mod step;
 
+use nica_migrate::fence::FenceError;
+use nica_migrate::runner::RunError;
+
 /// What a record cannot be read or written for.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -18,4 +21,14 @@ pub enum RecordError {
     TooNew { what: &'static str, key: String, found: u32, known: u32 },
     #[error("read {what} {key}: {why}; the records were changed by something that is not nica")]
     Damaged { what: &'static str, key: String, why: String },
+}
+
+/// A record that is written in a migration's own transaction.
+impl From<RecordError> for RunError {
+    fn from(error: RecordError) -> RunError {
+        match error {
+            RecordError::Sql(error) => FenceError::of(0, &error).into(),
+            other => FenceError::Sql { why: other.to_string(), code: String::new() }.into(),
+        }
+    }
 }

@@ -4,8 +4,6 @@
 //! settled run. How an environment is reached (its database, its target) is no rule and stands apart.
 
 use crate::canonical::Digest;
-use crate::plan;
-pub use crate::plan::OnInconclusive;
 use crate::release::ComponentConfig;
 use crate::signature::Key;
 use crate::span;
@@ -44,7 +42,7 @@ pub enum Target {
 }
 
 /// The rules: what is asked before, during and after a roll.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Environments that the same release must have passed.
@@ -60,7 +58,7 @@ pub struct Policy {
     pub limits: Limits,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signer {
     pub key: Key,
@@ -69,7 +67,7 @@ pub struct Signer {
 }
 
 /// How the bake is judged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validate {
     #[serde(with = "span")]
@@ -90,8 +88,15 @@ pub struct Validate {
     pub dlq: Option<u64>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnInconclusive {
+    Undo,
+    Hold,
+}
+
 /// Limits on time. They decide when a run turns back, not whether a release may pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// For one component to be rolled out.
@@ -114,7 +119,7 @@ pub struct Limits {
 }
 
 /// A share in millionths, so that no float enters a hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Ratio {
     pub millionths: u64,
 }
@@ -122,20 +127,6 @@ pub struct Ratio {
 impl Policy {
     pub fn hash(&self) -> Digest {
         Digest::of_value(self)
-    }
-
-    /// The limits that a plan carries, so that its run is finished by the rules it was opened with.
-    pub fn plan_limits(&self) -> plan::Limits {
-        let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        plan::Limits {
-            forward_ms: ms(self.limits.forward_until),
-            rollout_ms: ms(self.limits.rollout),
-            barrier_ms: ms(self.limits.undo),
-            undo_ms: ms(self.limits.undo),
-            bake_ms: ms(self.validate.bake),
-            bake_max_ms: ms(self.validate.bake_max),
-            on_inconclusive: self.validate.on_inconclusive,
-        }
     }
 }
 

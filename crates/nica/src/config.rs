@@ -11,6 +11,7 @@ mod mistake;
 mod people;
 mod section;
 mod service;
+pub mod variables;
 
 pub(crate) use component::{Component, Source};
 pub(crate) use mistake::Mistakes;
