@@ -143,14 +143,14 @@ pub fn count(
     approvers: &[Approver],
     people: &People,
     authors: &BTreeSet<String>,
-    starter: Option<&str>,
+    starters: &BTreeSet<&str>,
 ) -> Tally {
     let authors: BTreeMap<&str, &str> =
         authors.iter().flat_map(|email| people.by_email(email).map(move |p| (p, email.as_str()))).collect();
     let mut tally = Tally::default();
     for approver in approvers {
         let person = approver.person.clone();
-        if starter == Some(&person) {
+        if starters.contains(person.as_str()) {
             tally.excluded.insert(person, "started this run".into());
         } else if let Some(email) = authors.get(person.as_str()) {
             tally.excluded.insert(person, format!("wrote commits of it as {email}"));

@@ -8,6 +8,7 @@ pub mod canonical;
 pub mod effect;
 pub mod evidence;
 pub mod finding;
+pub mod gates;
 pub mod instant;
 pub mod ledger;
 pub mod metrics_text;

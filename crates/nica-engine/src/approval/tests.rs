@@ -71,7 +71,11 @@ fn a_signature_for_evidence_approves_nothing() {
 #[test]
 fn people_count_once_and_neither_authors_nor_the_starter_count() {
     let known = people(&[("ana", &[1, 2]), ("rui", &[3]), ("eva", &[4])]);
-    let check = |keys: &[(&str, u8)], authors: &[&str], starter, counted: &[&str], excluded: &[&str]| {
+    let check = |keys: &[(&str, u8)],
+                 authors: &[&str],
+                 starter: Option<&str>,
+                 counted: &[&str],
+                 excluded: &[&str]| {
         let approver = |(person, key): &(&str, u8)| Approver {
             person: person.to_string(),
             key: public(*key),
@@ -79,8 +83,9 @@ fn people_count_once_and_neither_authors_nor_the_starter_count() {
             expiry: at(HOUR),
         };
         let approvers: Vec<_> = keys.iter().map(approver).collect();
+        let starters: BTreeSet<&str> = starter.into_iter().collect();
         let authors = authors.iter().map(|a| a.to_string()).collect();
-        let tally = count(&approvers, &known, &authors, starter);
+        let tally = count(&approvers, &known, &authors, &starters);
         assert_eq!(tally.count.keys().collect::<Vec<_>>(), counted);
         assert_eq!(tally.excluded.keys().collect::<Vec<_>>(), excluded);
     };
