@@ -2,5 +2,6 @@
 
 mod common;
 mod connecting;
+mod fence;
 mod genesis;
 mod scratch;
