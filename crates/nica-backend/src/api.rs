@@ -72,3 +72,6 @@ fn finished(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
         .layer(from_fn_with_state(app.clone(), trace::begin))
         .with_state(app)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
+/// How often work is begun whose connection ends under it.
+const TRIES_MAX: u32 = 3;
+
 /// Why there are no rows. Reads after "failed to"; holds nothing of a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -80,14 +83,20 @@ impl Store {
     }
 
     /// Does `work` on a connection of the pool. When the connection turns out to have ended (a restarted server, a
-    /// session ended by an operator), it is done once more on another one; so `work` must bear being done twice.
+    /// session ended by an operator), it is done again on a new one; so `work` must bear being done twice.
     async fn with<T, F>(&self, work: impl Fn(Object) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Failed>>,
     {
-        match work(self.connection().await?).await {
-            Err(Failed::Sql(error)) if has_ended(&error) => Ok(work(self.connection().await?).await?),
-            other => Ok(other?),
+        let mut tries = 1;
+        loop {
+            match work(self.connection().await?).await {
+                Err(Failed::Sql(error)) if has_ended(&error) && tries < TRIES_MAX => tries += 1,
+                other => return Ok(other?),
+            }
+            // What ended one session has likely ended the others, and the driver notices a little late: an idle
+            // connection may look alive.
+            self.pool.retain(|_, _| false);
         }
     }
 

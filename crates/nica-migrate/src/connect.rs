@@ -60,7 +60,7 @@ pub async fn connect_with_task(
 /// # Errors
 /// `TlsRefused` when the root certificates cannot be read.
 pub fn driver(url: &DbUrl, application_name: &str) -> Result<(Config, MakeRustlsConnect), ConnectError> {
-    let refused = |e: tls::RootsError| ConnectError::TlsRefused { url: url.clone(), why: e.to_string() };
+    let refused = |e: tls::RootsError| ConnectError::TlsRefused { url: url.to_string(), why: e.to_string() };
     Ok((config(url, application_name), tls::connector(url).map_err(refused)?))
 }
 

@@ -15,6 +15,9 @@ use std::time::Instant;
 const X_TRACE_ID: &str = "x-trace-id";
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+/// The route of a request that no route matched.
+const UNMATCHED: &str = "unmatched";
+
 /// Address of a request as a pattern, never as it was asked: a path holds ids.
 #[derive(Clone, Debug)]
 struct Route(String);
@@ -23,8 +26,7 @@ struct Route(String);
 pub(super) async fn finish(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    let route =
-        request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_string();
+    let route = request.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str).to_string();
     let trace_id = request.extensions().get::<TraceId>().map(ToString::to_string).unwrap_or_default();
     let mut response = next.run(request).await;
     let problem = problem_of(&response);
@@ -67,9 +69,17 @@ fn write_problem(response: &mut Response, problem: &Problem, trace_id: &str) {
 fn log(method: &str, route: &str, status: StatusCode, problem: Option<&Problem>, started: Instant) {
     let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
     let code = problem.map(|problem| problem.code);
-    let error = problem.and_then(|problem| problem.cause.as_deref());
+    let error = problem.and_then(Problem::cause);
     let http_status = status.as_u16();
-    if status.is_server_error() {
+    if !route.starts_with("/api/") && route != UNMATCHED {
+        // Asked many times a second; what it answers is told when it changes.
+        tracing::debug!(
+            http.method = method,
+            http.route = route,
+            http.status_code = http_status,
+            "health asked"
+        );
+    } else if status.is_server_error() {
         tracing::warn!(
             http.method = method,
             http.route = route,
@@ -79,7 +89,7 @@ fn log(method: &str, route: &str, status: StatusCode, problem: Option<&Problem>,
             error,
             "request failed"
         );
-    } else if route.starts_with("/api/") || route == "unmatched" {
+    } else {
         tracing::info!(
             http.method = method,
             http.route = route,
@@ -87,13 +97,6 @@ fn log(method: &str, route: &str, status: StatusCode, problem: Option<&Problem>,
             duration_ms,
             code,
             "request answered"
-        );
-    } else {
-        tracing::debug!(
-            http.method = method,
-            http.route = route,
-            http.status_code = http_status,
-            "health asked"
         );
     }
 }
@@ -104,7 +107,7 @@ pub(super) async fn counted(State(app): State<Arc<App>>, request: Request, next:
     let method = request.method().clone();
     let _active = app.metrics.begin();
     let response = next.run(request).await;
-    let route = response.extensions().get::<Route>().map_or("unmatched", |route| route.0.as_str());
+    let route = response.extensions().get::<Route>().map_or(UNMATCHED, |route| route.0.as_str());
     app.metrics.observe(&method, route, response.status(), started.elapsed());
     response
 }

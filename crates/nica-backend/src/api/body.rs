@@ -78,6 +78,11 @@ impl Fields {
         }
     }
 
+    /// Adds a mistake that was found elsewhere in the request.
+    pub(super) fn note(&mut self, error: FieldError) {
+        self.errors.push(error);
+    }
+
     pub(super) fn has(&self, field: &str) -> bool {
         self.members.contains_key(field)
     }

@@ -26,7 +26,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Value>, P
     }
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", reasons.join("; "));
     let error = |message: String| FieldError { field: "readiness".into(), message };
-    Err(Problem { errors: reasons.into_iter().map(error).collect(), ..problem })
+    Err(problem.with_errors(reasons.into_iter().map(error)))
 }
 
 pub(super) async fn version(State(app): State<Arc<App>>) -> Json<Value> {

@@ -38,8 +38,7 @@ pub(super) async fn save(
         }
         Saved::Stale(current) => {
             let detail = "A later revision of this note is stored; see current.";
-            let problem = Problem::new(StatusCode::CONFLICT, "stale_revision", detail);
-            Err(Problem { current: Some(to_json(&current)), ..problem })
+            Err(Problem::new(StatusCode::CONFLICT, "stale_revision", detail).with_current(to_json(&current)))
         }
     }
 }
@@ -61,23 +60,15 @@ fn usable(app: &App) -> Vec<Extra> {
 }
 
 fn draft(client_id: String, mut body: Fields) -> Result<Draft, Problem> {
-    let (client_id, wrong_id) = match checked(client_id) {
-        Ok(id) => (id, None),
-        Err(error) => (String::new(), Some(error)),
-    };
+    let client_id = checked(client_id).unwrap_or_else(|error| {
+        body.note(error);
+        String::new()
+    });
     let text = body.required_text("body", BODY_CHARS_MAX);
     let rev = body.count("rev");
-    let named = EXTRAS.map(|extra| extra.name).into_iter().filter(|name| body.has(name)).collect::<Vec<_>>();
+    let named: Vec<&str> = EXTRAS.map(|extra| extra.name).into_iter().filter(|name| body.has(name)).collect();
     let extras = named.into_iter().map(|name| (name, body.text(name, EXTRA_CHARS_MAX))).collect();
-    let draft = body.finish(Draft { client_id, body: text, rev, extras });
-    match (draft, wrong_id) {
-        (draft, None) => draft,
-        (Ok(_), Some(error)) => Err(Problem::invalid(vec![error])),
-        (Err(mut problem), Some(error)) => {
-            problem.errors.insert(0, error);
-            Err(problem)
-        }
-    }
+    body.finish(Draft { client_id, body: text, rev, extras })
 }
 
 fn checked(client_id: String) -> Result<String, FieldError> {

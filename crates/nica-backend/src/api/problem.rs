@@ -17,11 +17,17 @@ pub(super) struct Problem {
     pub(super) code: &'static str,
     /// One sentence for the person in front of it.
     pub(super) detail: Cow<'static, str>,
-    pub(super) errors: Vec<FieldError>,
+    more: Box<More>,
+}
+
+/// What few problems have.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct More {
+    errors: Vec<FieldError>,
     /// What is stored instead, where the answer is a conflict.
-    pub(super) current: Option<Value>,
+    current: Option<Value>,
     /// For the log only. Holds nothing of a row or a request.
-    pub(super) cause: Option<String>,
+    cause: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,18 +42,36 @@ impl Problem {
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Problem {
-        Problem { status, code, detail: detail.into(), errors: Vec::new(), current: None, cause: None }
+        Problem { status, code, detail: detail.into(), more: Box::default() }
+    }
+
+    pub(super) fn with_errors(mut self, errors: impl IntoIterator<Item = FieldError>) -> Problem {
+        self.more.errors.extend(errors);
+        self
+    }
+
+    pub(super) fn with_current(mut self, current: Value) -> Problem {
+        self.more.current = Some(current);
+        self
+    }
+
+    pub(super) fn caused_by(mut self, cause: impl Into<String>) -> Problem {
+        self.more.cause = Some(cause.into());
+        self
+    }
+
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.more.cause.as_deref()
     }
 
     pub(super) fn invalid(errors: Vec<FieldError>) -> Problem {
         let detail = "Some fields are not as they should be; see errors.";
-        Problem { errors, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", detail) }
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", detail).with_errors(errors)
     }
 
     pub(super) fn internal(cause: impl Into<String>) -> Problem {
         let detail = "Something went wrong on our side. The trace id helps us to find it.";
-        let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
-        Problem { cause: Some(cause.into()), ..problem }
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).caused_by(cause)
     }
 
     /// For an error response that carries no problem of its own.
@@ -72,11 +96,11 @@ impl Problem {
             "detail": self.detail,
             "trace_id": trace_id,
         });
-        if !self.errors.is_empty() {
+        if !self.more.errors.is_empty() {
             let error = |e: &FieldError| json!({ "field": e.field, "message": e.message });
-            document["errors"] = self.errors.iter().map(error).collect();
+            document["errors"] = self.more.errors.iter().map(error).collect();
         }
-        if let Some(current) = &self.current {
+        if let Some(current) = &self.more.current {
             document["current"] = current.clone();
         }
         document
@@ -103,8 +127,7 @@ impl From<StoreError> for Problem {
             StoreError::TooSlow(_) => ("database_busy", "The database did not answer in time. Try again."),
             StoreError::Refused(_) | StoreError::Row(_) => return Problem::internal(error.to_string()),
         };
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
-        Problem { cause: Some(error.to_string()), ..problem }
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).caused_by(error.to_string())
     }
 }
 

@@ -22,8 +22,9 @@ pub struct Mistakes(pub Vec<Mistake>);
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, mistake) in self.0.iter().enumerate() {
-            let newline = if n == 0 { "" } else { "\n" };
-            write!(f, "{newline}failed to read configuration: {} {}", mistake.variable, mistake.what)?;
+            // Whoever prints it writes `error: ` before the first.
+            let start = if n == 0 { "" } else { "\nerror: " };
+            write!(f, "{start}failed to read configuration: {} {}", mistake.variable, mistake.what)?;
             write!(f, "\n  = next: {}", mistake.next)?;
         }
         Ok(())

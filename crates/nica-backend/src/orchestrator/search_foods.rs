@@ -9,17 +9,25 @@ mod terms;
 use crate::store::foods::Food;
 use crate::store::{Store, StoreError};
 use index::Index;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// How long a new or retired food may stay unnoticed.
 const INDEX_AGE_MAX: Duration = Duration::from_secs(30);
 
-/// The index, built at its first use.
+/// The index, built at its first use and again when it is old.
 #[derive(Clone, Default)]
 pub struct Foods {
-    built: Arc<Mutex<Option<(Instant, Arc<Index>)>>>,
+    built: Arc<RwLock<Option<Built>>>,
+    /// Held by the one request that builds.
+    building: Arc<Mutex<()>>,
+}
+
+#[derive(Clone)]
+struct Built {
+    at: Instant,
+    index: Arc<Index>,
 }
 
 impl Foods {
@@ -43,22 +51,31 @@ impl Foods {
         Ok(store.foods(&[id.to_string()]).await?.pop())
     }
 
-    /// One request builds, the others wait for it: names change once in a release, not once in a request. When
-    /// building fails, an older index serves on.
+    /// One request builds. The others wait for it only while there is nothing older to search in, and when building
+    /// fails, the older index serves on: names change once in a release, not once in a request.
     async fn index(&self, store: &Store) -> Result<Arc<Index>, StoreError> {
-        let mut built = self.built.lock().await;
-        if let Some((at, index)) = built.as_ref()
-            && at.elapsed() < INDEX_AGE_MAX
-        {
-            return Ok(index.clone());
+        let Some(old) = self.built() else {
+            let _building = self.building.lock().await;
+            return match self.built() {
+                Some(built) => Ok(built.index),
+                None => self.build(store).await,
+            };
+        };
+        if old.at.elapsed() < INDEX_AGE_MAX {
+            return Ok(old.index);
         }
-        match store.food_names().await {
-            Ok(names) => {
-                let index = Arc::new(Index::new(names));
-                *built = Some((Instant::now(), index.clone()));
-                Ok(index)
-            }
-            Err(error) => built.as_ref().map(|(_, index)| index.clone()).ok_or(error),
-        }
+        let Ok(_building) = self.building.try_lock() else { return Ok(old.index) };
+        Ok(self.build(store).await.unwrap_or(old.index))
+    }
+
+    fn built(&self) -> Option<Built> {
+        self.built.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn build(&self, store: &Store) -> Result<Arc<Index>, StoreError> {
+        let index = Arc::new(Index::new(store.food_names().await?));
+        let built = Built { at: Instant::now(), index: index.clone() };
+        *self.built.write().unwrap_or_else(PoisonError::into_inner) = Some(built);
+        Ok(index)
     }
 }
