@@ -10,6 +10,8 @@
 )]
 
 mod ci;
+mod config;
+mod demo;
 mod repo;
 mod shape;
 mod suite;
