@@ -5,10 +5,22 @@
 
 pub mod canonical;
 pub mod effect;
+pub mod finding;
+pub mod instant;
+pub mod next;
+pub mod people;
+pub mod plan;
+pub mod policy;
+pub mod projection;
 pub mod release;
+pub mod signature;
+pub mod span;
+pub mod undo;
 pub mod world;
 
 pub use canonical::Digest;
 pub use effect::{Desired, Effect};
+pub use next::{Action, Direction, next};
+pub use plan::{Plan, Status, Statuses, Step};
 pub use release::Release;
 pub use world::World;

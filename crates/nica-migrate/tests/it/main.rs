@@ -1,0 +1,7 @@
+//! Everything that needs a real Postgres: one cluster for this binary, a database of its own for each test.
+
+mod common;
+mod connecting;
+mod fence;
+mod genesis;
+mod scratch;
