@@ -1,7 +1,7 @@
 //! The programs of the demo, built from this checkout: `nica`, and the service once for each release.
 //!
-//! A release differs by its version alone, which enters the service's `main.rs`: one relink each. Two demos side by
-//! side would build into each other's hands, so building and copying happen under a lock.
+//! A release differs by its version and by the migrations it brings along. Two demos side by side would build into
+//! each other's hands, so building and copying happen under a lock.
 
 use crate::repo;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -10,9 +10,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a build takes as the version of the service.
-const VERSION_VARIABLE: &str = "NICA_VERSION";
-
 /// Builds `nica` and copies it into the folder.
 pub(crate) fn nica(folder: &Path) -> Result<PathBuf> {
     let _lock = lock()?;
@@ -20,20 +17,16 @@ pub(crate) fn nica(folder: &Path) -> Result<PathBuf> {
     copy("nica", folder, "nica")
 }
 
-/// Builds the service as this version and copies it to `folder/nica-backend-VERSION`.
-pub(crate) fn service(folder: &Path, version: &str) -> Result<PathBuf> {
+/// Builds the service as this version, with the migrations and seeds of `folder`, and copies it there.
+pub(crate) fn service(folder: &Path, version: &str) -> Result<()> {
     let lock = lock()?;
-    cargo("nica-backend", Some(version))?;
-    let program = copy("nica-backend", folder, &format!("nica-backend-{version}"))?;
+    cargo("nica-backend", Some((version, folder)))?;
+    let program = copy("nica-backend", folder, "nica-backend")?;
     drop(lock);
-    let out = Command::new(&program)
-        .arg("version")
-        .stdin(Stdio::null())
-        .output()
-        .context("ask the service its version")?;
-    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    let asked = Command::new(&program).arg("version").stdin(Stdio::null()).output();
+    let said = String::from_utf8_lossy(&asked.context("ask the service its version")?.stdout).into_owned();
     ensure!(said.contains(version), "build the service as {version}: it says it is {}", said.trim());
-    Ok(program)
+    Ok(())
 }
 
 fn lock() -> Result<File> {
@@ -44,11 +37,14 @@ fn lock() -> Result<File> {
     Ok(file)
 }
 
-fn cargo(package: &str, version: Option<&str>) -> Result<()> {
+fn cargo(package: &str, release: Option<(&str, &Path)>) -> Result<()> {
     let mut command = Command::new("cargo");
     command.args(["build", "--release", "--quiet", "--package", package]).current_dir(repo::root());
-    if let Some(version) = version {
-        command.env(VERSION_VARIABLE, version);
+    if let Some((version, folder)) = release {
+        command.env("NICA_VERSION", version);
+        command
+            .env("NICA_MIGRATIONS_DIR", folder.join("migrations"))
+            .env("NICA_SEEDS_DIR", folder.join("seeds"));
     }
     let out = command.stdin(Stdio::null()).output().context("start cargo")?;
     if !out.status.success() {

@@ -46,6 +46,11 @@ impl Place {
         Ok(Place { folder, data, address, guardian })
     }
 
+    /// Where a component of an environment listens; both count from 0.
+    pub(crate) fn listen(&self, environment: usize, component: usize) -> String {
+        format!("{}:{}", self.address, 8000 + 100 * environment + component)
+    }
+
     /// Stops and removes everything; says whether nothing is left.
     pub(crate) fn clear(mut self) -> Result<bool> {
         drop(self.guardian.stdin.take());

@@ -21,7 +21,7 @@ pub(crate) struct Traffic {
 }
 
 struct Shared {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     paths: Vec<String>,
     /// Between two bursts.
     pause: Duration,
@@ -32,10 +32,10 @@ struct Shared {
 
 impl Traffic {
     /// `rate`: requests in a second, all users together.
-    pub(crate) fn start(address: SocketAddr, rate: u32, paths: &[&str]) -> Traffic {
+    pub(crate) fn start(addresses: &[SocketAddr], rate: u32, paths: &[&str]) -> Traffic {
         let users = u32::try_from(USERS).expect("a handful");
         let shared = Arc::new(Shared {
-            address,
+            addresses: addresses.to_vec(),
             paths: paths.iter().map(ToString::to_string).collect(),
             pause: Duration::from_secs(1) * users / rate,
             stopped: AtomicBool::new(false),
@@ -45,7 +45,7 @@ impl Traffic {
         let began = Instant::now();
         let user = |number| {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || shared.user(number % 2 == 0, began))
+            std::thread::spawn(move || shared.user(number, began))
         };
         Traffic { users: (0..USERS).map(user).collect(), shared }
     }
@@ -64,8 +64,10 @@ impl Traffic {
 }
 
 impl Shared {
-    fn user(&self, keeps: bool, began: Instant) {
-        let mut client = Client::new(self.address, keeps);
+    /// Every second user keeps the connection; every second pair goes to the next address.
+    fn user(&self, number: usize, began: Instant) {
+        let address = self.addresses[number / 2 % self.addresses.len()];
+        let mut client = Client::new(address, number.is_multiple_of(2));
         let mut due = began;
         while !self.stopped.load(Ordering::Relaxed) {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -88,7 +90,7 @@ mod tests {
     #[test]
     fn the_rate_is_kept_and_half_the_connections_are_new() {
         let server = Server::answering(OK);
-        let traffic = Traffic::start(server.address, 200, &["/a", "/b"]);
+        let traffic = Traffic::start(&[server.address], 200, &["/a", "/b"]);
         std::thread::sleep(Duration::from_millis(1000));
         let tally = traffic.stop();
         assert!((150..=260).contains(&tally.sent), "{tally:?}");
@@ -100,7 +102,7 @@ mod tests {
     #[test]
     fn a_server_that_hangs_is_seen_by_its_waits() {
         let server = Server::slow(OK, Duration::from_millis(300));
-        let traffic = Traffic::start(server.address, 400, &["/a"]);
+        let traffic = Traffic::start(&[server.address], 400, &["/a"]);
         std::thread::sleep(Duration::from_millis(900));
         let tally = traffic.stop();
         assert!(
@@ -114,7 +116,7 @@ mod tests {
         let server = Server::answering("");
         let address = server.address;
         drop(server);
-        let traffic = Traffic::start(address, 200, &["/a"]);
+        let traffic = Traffic::start(&[address], 200, &["/a"]);
         std::thread::sleep(Duration::from_millis(300));
         let first = traffic.take();
         let rest = traffic.stop();

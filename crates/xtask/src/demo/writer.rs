@@ -1,10 +1,12 @@
 //! A user who writes, all the while, and remembers what the service acknowledged.
 //!
 //! At the end the database is asked, past the service: each acknowledged value must be there, by value. A write
-//! without an answer may or may not have happened, so both values are right until a later one is acknowledged.
+//! without an answer may or may not have happened, so both values are right until a later one is acknowledged. A
+//! release may have no place for a field yet; the answer says which fields it stored.
 
-use super::http::{Client, Request};
+use super::http::{Client, Request, Response};
 use super::tally::Tally;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +19,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Every fifth write corrects an earlier one.
 const CORRECTS_EACH: u64 = 5;
 
-/// How a note is written: path and body from its id and value. The id is a UUID made of the number.
-pub(crate) type Form = fn(id: u64, value: &str) -> (String, String);
+/// Fields of a note: what every release knows, and what migrations of the story add.
+pub(crate) const FIELDS: [&str; 3] = ["body", "tag", "mood"];
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
@@ -32,26 +34,27 @@ struct Shared {
     memory: Mutex<Memory>,
 }
 
-/// What was promised, by id.
+/// What was promised.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Memory {
-    /// Values that may stand there; empty only before the first acknowledgement.
-    notes: BTreeMap<u64, Note>,
-    acknowledged: u64,
+    /// By note and field.
+    values: BTreeMap<(String, &'static str), Promise>,
+    written: u64,
 }
 
 #[derive(Debug, Default, Clone)]
-struct Note {
-    promised: bool,
+struct Promise {
+    acknowledged: bool,
+    /// Any of these may stand there.
     right: Vec<String>,
 }
 
 impl Writer {
-    pub(crate) fn start(address: SocketAddr, form: Form) -> Writer {
+    pub(crate) fn start(address: SocketAddr) -> Writer {
         let shared = Arc::new(Shared::default());
         let thread = {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || shared.write(address, form))
+            std::thread::spawn(move || shared.write(address))
         };
         Writer { shared, thread }
     }
@@ -71,60 +74,88 @@ impl Writer {
 }
 
 impl Shared {
-    fn write(&self, address: SocketAddr, form: Form) {
+    fn write(&self, address: SocketAddr) {
         let mut client = Client::new(address, true);
         let mut due = Instant::now();
-        let mut last_id = 0;
+        let mut last = 0;
         for n in 1.. {
             if self.stopped.load(Ordering::Relaxed) {
                 return;
             }
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let id = if n % CORRECTS_EACH == 0 { last_id.max(2) / 2 } else { last_id + 1 };
-            last_id = last_id.max(id);
-            let value = format!("value {n} of note {id}");
-            let (path, body) = form(id, &value);
-            let result = client.send(&Request { method: "PUT", path: &path, body: &body });
-            let acknowledged = result.as_ref().is_ok_and(|response| response.status < 300);
-            self.tally.lock().expect("counting does not panic").count(
-                &format!("PUT {path}"),
-                &result,
-                due.elapsed(),
-            );
-            self.memory.lock().expect("remembering does not panic").note(id, value, acknowledged);
+            let number = if n % CORRECTS_EACH == 0 { last / 2 } else { last + 1 };
+            last = last.max(number);
+            self.write_one(&mut client, &format!("n{number}"), n, due);
             due += PAUSE;
         }
     }
+
+    fn write_one(&self, client: &mut Client, note: &str, n: u64, due: Instant) {
+        let value = |field: &str| format!("{field} {n} of {note}");
+        let body = json!({ "body": value("body"), "tag": value("tag"), "mood": value("mood") }).to_string();
+        let path = format!("/api/v1/notes/{note}");
+        let result = client.send(&Request { method: "PUT", path: &path, body: &body });
+        self.tally.lock().expect("counting does not panic").count(
+            &format!("PUT {path}"),
+            &result,
+            due.elapsed(),
+        );
+        let stored = result.as_ref().ok().filter(|response| response.status < 300).map(stored);
+        let mut memory = self.memory.lock().expect("remembering does not panic");
+        for field in FIELDS {
+            memory.note(note, field, value(field), stored.as_ref());
+        }
+        memory.written += u64::from(stored.is_some());
+    }
+}
+
+/// The fields that an answer says are stored, with their values.
+fn stored(response: &Response) -> Value {
+    let answer: Value = serde_json::from_str(&response.body).unwrap_or_default();
+    answer.get("data").cloned().unwrap_or_default()
 }
 
 impl Memory {
-    fn note(&mut self, id: u64, value: String, acknowledged: bool) {
-        let note = self.notes.entry(id).or_default();
-        if acknowledged {
-            note.promised = true;
-            note.right.clear();
-            self.acknowledged += 1;
+    /// `stored` is none when no good answer came.
+    fn note(&mut self, note: &str, field: &'static str, value: String, stored: Option<&Value>) {
+        if stored.is_some_and(|stored| stored.get(field).is_none()) {
+            return;
         }
-        note.right.push(value);
+        let promise = self.values.entry((note.to_string(), field)).or_default();
+        if stored.is_some_and(|stored| stored[field] == value.as_str()) {
+            promise.acknowledged = true;
+            promise.right.clear();
+        }
+        promise.right.push(value);
     }
 
     /// Writes that the service acknowledged.
     pub(crate) fn written(&self) -> u64 {
-        self.acknowledged
+        self.written
     }
 
-    /// Acknowledged notes that are not there, or with another value. `rows` are `id TAB value`.
+    /// How many notes have an acknowledged value in this field.
+    pub(crate) fn promised(&self, field: &str) -> usize {
+        self.values.iter().filter(|((_, of), promise)| *of == field && promise.acknowledged).count()
+    }
+
+    /// Acknowledged values that are not there. `rows` are `note TAB field TAB value`.
     pub(crate) fn lost(&self, rows: &[String]) -> Vec<String> {
-        let rows: BTreeMap<u64, &str> = rows
-            .iter()
-            .filter_map(|row| row.split_once('\t'))
-            .filter_map(|(id, value)| Some((id.parse().ok()?, value)))
-            .collect();
-        let promised = self.notes.iter().filter(|(_, note)| note.promised);
-        let lost = promised.filter_map(|(id, note)| match rows.get(id) {
-            Some(value) if note.right.iter().any(|right| right == value) => None,
-            Some(value) => Some(format!("note {id} is `{value}`, and was `{}`", note.right.join("` or `"))),
-            None => Some(format!("note {id} is gone")),
+        let split = |row: &str| {
+            let mut columns = row.splitn(3, '\t').map(str::to_string);
+            Some(((columns.next()?, columns.next()?), columns.next()?))
+        };
+        let there: BTreeMap<(String, String), String> = rows.iter().filter_map(|row| split(row)).collect();
+        let promised = self.values.iter().filter(|(_, promise)| promise.acknowledged);
+        let lost = promised.filter_map(|((note, field), promise)| {
+            match there.get(&(note.clone(), field.to_string())) {
+                Some(value) if promise.right.contains(value) => None,
+                Some(value) => Some(format!(
+                    "{field} of {note} is `{value}`, and was `{}`",
+                    promise.right.join("` or `")
+                )),
+                None => Some(format!("{field} of {note} is gone")),
+            }
         });
         lost.collect()
     }
@@ -133,47 +164,69 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::testing::Server;
+    use crate::demo::testing::{Server, response};
 
-    fn memory(notes: &[(u64, &str, bool)]) -> Memory {
+    /// Writes of the body of one note: value, and what the answer says is stored.
+    fn check(writes: &[(&str, Option<Value>)], rows: &[&str], lost: &[&str]) {
         let mut memory = Memory::default();
-        notes.iter().for_each(|(id, value, acknowledged)| memory.note(*id, value.to_string(), *acknowledged));
-        memory
+        writes
+            .iter()
+            .for_each(|(value, stored)| memory.note("n1", "body", value.to_string(), stored.as_ref()));
+        let rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
+        assert_eq!(memory.lost(&rows), lost, "{writes:?} {rows:?}");
     }
 
-    fn check(notes: &[(u64, &str, bool)], rows: &[&str], lost: &[&str]) {
-        let rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
-        assert_eq!(memory(notes).lost(&rows), lost, "{notes:?} {rows:?}");
+    fn yes(value: &str) -> Option<Value> {
+        Some(json!({ "body": value }))
     }
 
     #[test]
     fn an_acknowledged_value_must_be_there_by_value() {
-        check(&[(1, "a", true)], &["1\ta"], &[]);
-        check(&[(1, "a", true)], &[], &["note 1 is gone"]);
-        check(&[(1, "a", true)], &["1\tb"], &["note 1 is `b`, and was `a`"]);
-        check(&[(1, "a", true), (1, "b", true)], &["1\ta"], &["note 1 is `a`, and was `b`"]);
+        check(&[("a", yes("a"))], &["n1\tbody\ta"], &[]);
+        check(&[("a", yes("a"))], &["n1\ttag\ta", "n2\tbody\ta"], &["body of n1 is gone"]);
+        check(&[("a", yes("a"))], &["n1\tbody\tb"], &["body of n1 is `b`, and was `a`"]);
+        check(&[("a", yes("a")), ("b", yes("b"))], &["n1\tbody\ta"], &["body of n1 is `a`, and was `b`"]);
     }
 
     #[test]
     fn a_write_without_an_answer_may_have_happened_or_not() {
-        check(&[(1, "a", false)], &[], &[]);
-        check(&[(1, "a", true), (1, "b", false)], &["1\ta"], &[]);
-        check(&[(1, "a", true), (1, "b", false)], &["1\tb"], &[]);
-        check(&[(1, "a", true), (1, "b", false), (1, "c", true)], &["1\tb"], &["note 1 is `b`, and was `c`"]);
+        check(&[("a", None)], &[], &[]);
+        check(&[("a", yes("a")), ("b", None)], &["n1\tbody\ta"], &[]);
+        check(&[("a", yes("a")), ("b", None)], &["n1\tbody\tb"], &[]);
+        check(
+            &[("a", yes("a")), ("b", None), ("c", yes("c"))],
+            &["n1\tbody\tb"],
+            &["body of n1 is `b`, and was `c`"],
+        );
+    }
+
+    #[test]
+    fn a_field_without_a_place_is_no_promise_and_breaks_none() {
+        check(&[("a", Some(json!({})))], &[], &[]);
+        check(&[("a", yes("a")), ("b", Some(json!({})))], &["n1\tbody\ta"], &[]);
+        check(
+            &[("a", yes("a")), ("b", Some(json!({})))],
+            &["n1\tbody\tb"],
+            &["body of n1 is `b`, and was `a`"],
+        );
+    }
+
+    #[test]
+    fn the_answer_says_what_is_stored() {
+        let mut answer = response(200, None);
+        answer.body = r#"{"data":{"body":"a","tag":null},"meta":{"not_stored":["mood"]}}"#.into();
+        assert_eq!(stored(&answer), json!({ "body": "a", "tag": null }));
+        answer.body = "nonsense".into();
+        assert_eq!(stored(&answer), Value::Null);
     }
 
     #[test]
     fn ids_ascend_and_earlier_notes_are_corrected() {
         let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-        let form: Form = |id, value| (format!("/notes/{id}"), value.to_string());
-        let writer = Writer::start(server.address, form);
-        std::thread::sleep(PAUSE * 12);
+        let writer = Writer::start(server.address);
+        std::thread::sleep(PAUSE * 14);
         let (tally, memory) = writer.stop();
-        let ids: Vec<u64> = memory.notes.keys().copied().collect();
-        assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
-        assert!(
-            tally.sent >= 8 && memory.written() == tally.sent && (ids.len() as u64) < tally.sent,
-            "{tally:?}"
-        );
+        assert!(tally.sent >= 8 && memory.written() == tally.sent, "{tally:?}");
+        assert_eq!(memory.promised("body"), 0, "an answer without the value is no promise");
     }
 }
