@@ -14,10 +14,11 @@ use crate::failure::Failure;
 use crate::hands::Hands;
 use crate::observe::observe;
 use crate::perform::{self, describe, mark};
-use crate::records::run::{self, OpenRun};
+use crate::records::run::{self, OpenRun, Turned};
 use nica_engine::next::{Action, Direction, Ending, next};
 use nica_engine::plan::Status;
-use nica_engine::world::{Refused, World};
+use nica_engine::undo;
+use nica_engine::world::{Refused, Verdict, World};
 use std::time::Duration;
 
 /// How a run stands when the loop leaves it.
@@ -63,7 +64,7 @@ async fn turn(hands: &mut Hands, memory: &mut Memory) -> Result<Option<Carried>,
         Action::Undo(n) => act(hands, memory, &run, n, &world, Direction::Back).await,
         Action::Note(n, status) => note(hands, memory, &run, n, status).await,
         Action::Await(waiting) => wait::wait(hands, memory, &run, &waiting, &world).await.map(|()| None),
-        Action::TurnBack(reason) => turn_back(hands, memory, &run, &reason).await,
+        Action::TurnBack(reason) => turn_back(hands, memory, &run, reason, &world).await,
         Action::Settle(ending) => settle::settle(hands, &run, ending).await.map(Some),
         Action::Hold(reason) => Ok(Some(Carried::Held(reason))),
         Action::Stuck(reason) => Ok(Some(Carried::Stuck(reason))),
@@ -131,12 +132,24 @@ async fn turn_back(
     hands: &mut Hands,
     memory: &mut Memory,
     run: &OpenRun,
-    reason: &str,
+    reason: String,
+    world: &World,
 ) -> Result<Option<Carried>, Failure> {
+    let suspect = suspect(run, memory, world);
+    let refused = !world.abort && (suspect.is_some() || memory.refused.is_some() || world.verdict != Verdict::Pending);
+    let turned = Turned { reason: reason.clone(), refused, suspect };
     let tx = hands.guarded().await?;
-    run::turn_back(&tx, &run.id, reason).await?;
+    run::turn_back(&tx, &run.id, &turned).await?;
     tx.commit().await?;
     memory.refused = None;
-    hands.tell(Event::TurnedBack { reason: reason.to_string() });
+    hands.tell(Event::TurnedBack { reason });
     Ok(None)
+}
+
+/// The component that the diagnosis names, by data and not by the words of the reason.
+fn suspect(run: &OpenRun, memory: &Memory, world: &World) -> Option<String> {
+    let doomed = undo::changed(&run.plan).map(|c| c.component).find(|name| {
+        world.components.get(*name).is_some_and(|seen| seen.doomed.is_some())
+    });
+    doomed.map(str::to_string).or_else(|| memory.bake.as_ref().and_then(|bake| bake.suspect()))
 }

@@ -1,5 +1,6 @@
 //! What happened, as data. Progress is a view of these and nothing else prints.
 
+use nica_engine::Digest;
 use nica_engine::next::{Ending, Waiting};
 use serde::Serialize;
 
@@ -20,6 +21,8 @@ pub enum Event {
     TurnedBack { reason: String },
     /// An answer did not come; the next number is taken and everything is looked at again.
     Readmitted { fence: i64, why: String },
+    /// The ledger's end, for a place that this deployer cannot rewrite.
+    Anchored { entries: u64, last: Digest },
     Settled { run: String, ending: Ending, retained: Vec<String>, reason: Option<String> },
 }
 

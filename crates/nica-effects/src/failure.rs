@@ -2,6 +2,7 @@
 
 use crate::records::RecordError;
 use nica_migrate::fence::{Class, FenceError, classify};
+use nica_migrate::seed::SeedError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -38,6 +39,15 @@ impl Failure {
             Class::LockNotAvailable => Failure::Locked(why),
             Class::LostAnswer => Failure::Lost(why),
             Class::Sql => Failure::Refused(why),
+        }
+    }
+}
+
+impl Failure {
+    pub fn seeds(error: SeedError) -> Failure {
+        match error {
+            SeedError::Sql { source, .. } => Failure::sql(source),
+            other => Failure::Refused(other.to_string()),
         }
     }
 }

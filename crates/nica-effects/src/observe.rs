@@ -11,11 +11,10 @@ use nica_engine::Effect;
 use nica_engine::effect::Generation;
 use nica_engine::next::Direction;
 use nica_engine::plan::Status;
-use nica_engine::projection::{ComponentState, Projection};
 use nica_engine::world::{Clock, ComponentSeen, MigrationSeen, SeedsSeen, World};
 use nica_migrate::state::{self, MigrationState};
 use std::collections::{BTreeMap, BTreeSet};
-use tokio_postgres::GenericClient;
+use tokio_postgres::Client;
 
 /// The world, as the open run needs it.
 pub async fn observe(hands: &mut Hands, run: &OpenRun, memory: &Memory) -> Result<World, Failure> {
@@ -25,7 +24,7 @@ pub async fn observe(hands: &mut Hands, run: &OpenRun, memory: &Memory) -> Resul
     let world = World {
         migrations: migrations(client).await?,
         seeds: seeds(client, run).await?,
-        parked: state::parked(client).await.map_err(Failure::from)?,
+        parked: parked(client).await?,
         components,
         sessions: sessions(client, &hands.access.service).await?,
         clock,
@@ -37,12 +36,17 @@ pub async fn observe(hands: &mut Hands, run: &OpenRun, memory: &Memory) -> Resul
     Ok(world)
 }
 
+/// Migrations whose values wait in the attic and whose columns are there again.
+pub async fn parked(client: &Client) -> Result<BTreeSet<String>, Failure> {
+    Ok(state::parked(client).await?.into_iter().collect())
+}
+
 pub async fn components(hands: &mut Hands) -> Result<BTreeMap<String, ComponentSeen>, Failure> {
     let seen = hands.target()?.observe().await?;
     Ok(seen.into_iter().map(|(name, component)| (name, component.as_seen())).collect())
 }
 
-pub async fn migrations(client: &impl GenericClient) -> Result<BTreeMap<String, MigrationSeen>, Failure> {
+pub async fn migrations(client: &Client) -> Result<BTreeMap<String, MigrationSeen>, Failure> {
     let applied = state::read(client).await?;
     let there = applied.into_iter().filter_map(|m| match m.state {
         MigrationState::Started => Some((m.id, MigrationSeen::Started)),
@@ -52,7 +56,13 @@ pub async fn migrations(client: &impl GenericClient) -> Result<BTreeMap<String, 
     Ok(there.collect())
 }
 
-async fn seeds(client: &impl GenericClient, run: &OpenRun) -> Result<SeedsSeen, Failure> {
+/// Migration id → digest of its text and its state, for the projection.
+pub async fn migration_states(client: &Client) -> Result<BTreeMap<String, String>, Failure> {
+    let there = state::read(client).await?.into_iter().filter(|m| m.state != MigrationState::Undone);
+    Ok(there.map(|m| (m.id, format!("{} {:?}", m.sha256, m.state))).collect())
+}
+
+async fn seeds(client: &Client, run: &OpenRun) -> Result<SeedsSeen, Failure> {
     let Some(files) = run.plan.steps.iter().find_map(|e| match e {
         Effect::Seeds { files } => Some(files),
         _ => None,
@@ -67,7 +77,7 @@ async fn seeds(client: &impl GenericClient, run: &OpenRun) -> Result<SeedsSeen, 
 }
 
 /// Sessions of the service are named `<service>/<component>/<generation>`.
-async fn sessions(client: &impl GenericClient, service: &str) -> Result<BTreeSet<Generation>, Failure> {
+async fn sessions(client: &Client, service: &str) -> Result<BTreeSet<Generation>, Failure> {
     let select = "SELECT DISTINCT split_part(application_name, '/', 3) FROM pg_stat_activity \
                   WHERE datname = current_database() AND split_part(application_name, '/', 1) = $1 \
                   AND split_part(application_name, '/', 3) <> ''";
@@ -102,37 +112,3 @@ async fn rollout_too_long(hands: &Hands, run: &OpenRun) -> Result<bool, Failure>
     Ok(false)
 }
 
-/// The written projection of what is there now.
-pub async fn projection(hands: &mut Hands, env_id: &str) -> Result<Projection, Failure> {
-    let desired = match hands.target.as_mut() {
-        Some(target) => target.observe().await?,
-        None => Vec::new(),
-    };
-    let components = desired.into_iter().filter_map(|(name, seen)| {
-        let desired = seen.desired?;
-        let state = ComponentState {
-            generation: desired.generation(),
-            replicas: desired.replicas,
-            listen: desired.listen,
-            secrets: desired.secrets,
-        };
-        Some((name, state))
-    });
-    let components = components.collect();
-    database_projection(hands.client(), env_id, components).await
-}
-
-pub async fn database_projection(
-    client: &impl GenericClient,
-    env_id: &str,
-    components: BTreeMap<String, ComponentState>,
-) -> Result<Projection, Failure> {
-    let migrations = state::read(client).await?.into_iter().filter(|m| m.state != MigrationState::Undone);
-    Ok(Projection {
-        env_id: env_id.to_string(),
-        components,
-        migrations: migrations.map(|m| (m.id, format!("{} {:?}", m.sha256, m.state))).collect(),
-        schema: None,
-        seeds: nica_migrate::seed::digest(client).await?,
-    })
-}

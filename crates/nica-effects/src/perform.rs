@@ -6,19 +6,19 @@
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
+use crate::process::client::Set;
+use crate::records::blob;
 use crate::records::run::{self, OpenRun};
 use crate::records::step::{self, At};
-use crate::records::blob;
 use nica_engine::effect::{Desired, Effect};
 use nica_engine::plan::Status;
-use nica_engine::release::{Migration, SeedFile};
+use nica_engine::release::{Migration, Phase, SeedFile, UndoClass};
 use nica_engine::world::World;
-use nica_migrate::runner;
+use nica_migrate::fence::{Guarded, Limits};
+use nica_migrate::{attic, converge, runner, seed, source};
 use serde_json::{Value, json};
-use tokio_postgres::GenericClient;
-
-/// A lock that could not be had is tried again this often; then the step is refused, and says who held it.
-const LOCK_TRIES: u32 = 25;
+use std::time::Duration;
+use tokio_postgres::Client;
 
 pub async fn perform(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) -> Result<(), Failure> {
     match &run.plan.steps[n] {
@@ -28,9 +28,9 @@ pub async fn perform(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) 
         Effect::Unpark { migration, .. } => unpark(hands, run, n, migration).await,
         Effect::Seeds { files } => seeds_up(hands, run, n, files).await,
         Effect::SetDesired { component, desired, .. } => {
-            set(hands, run, n, component, Some(desired), world, Way::Out).await
+            set(hands, run, n, world, (component, Some(desired)), Way::Out).await
         }
-        Effect::Delete { component, .. } => set(hands, run, n, component, None, world, Way::Out).await,
+        Effect::Delete { component, .. } => set(hands, run, n, world, (component, None), Way::Out).await,
         Effect::Commit => commit(hands, run, n).await,
         Effect::Await { .. } | Effect::Bake => unreachable!("`next` waits for these, it never performs them"),
     }
@@ -42,7 +42,7 @@ pub async fn undo(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) -> 
         Effect::SqlConverge { migration } => converge_down(hands, run, n, migration).await,
         Effect::Seeds { .. } => seeds_down(hands, run, n).await,
         Effect::SetDesired { component, before, .. } => {
-            set(hands, run, n, component, before.as_ref(), world, Way::Back).await
+            set(hands, run, n, world, (component, before.as_ref()), Way::Back).await
         }
         other => unreachable!("`next` never undoes {other:?}"),
     }
@@ -87,19 +87,151 @@ async fn commit(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failur
     Ok(tx.commit().await?)
 }
 
+async fn sql_up(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let text = stored(hands.client(), migration).await?;
+    let by = by(hands, run);
+    let mut session = hands.fresh_session().await?;
+    let tx = Guarded::begin(&mut session, hands.fence, &Limits::default()).await?;
+    runner::up(&tx, &text, &by).await?;
+    finish(hands, run, n, tx, Status::Done, json!({ "migration": migration.id })).await
+}
+
+async fn sql_down(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Back).await?;
+    let mut session = hands.fresh_session().await?;
+    if migration.class == UndoClass::Parking {
+        // Most values are copied while others still work; the transaction below copies the rest under its lock.
+        attic::park_ahead(&mut session, hands.fence, &migration.id, &run.id).await?;
+    }
+    let tx = Guarded::begin(&mut session, hands.fence, &Limits::default()).await?;
+    let parked = runner::down(&tx, &migration.id, &by(hands, run)).await?;
+    finish(hands, run, n, tx, Status::Undone, json!({ "migration": migration.id, "parked": parked.values })).await
+}
+
+/// The record and the change it speaks of are one commit.
+async fn finish(
+    hands: &Hands,
+    run: &OpenRun,
+    n: usize,
+    tx: Guarded<'_>,
+    status: Status,
+    seen: Value,
+) -> Result<(), Failure> {
+    step::mark(&tx, At { run: &run.id, n, fence: hands.fence }, status, &seen).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn converge_up(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let text = stored(hands.client(), migration).await?;
+    let by = by(hands, run);
+    let mut session = hands.fresh_session().await?;
+    converge::up(&mut session, hands.fence, &text, &by).await?;
+    mark(hands, run, n, Status::Done, json!({ "migration": migration.id })).await
+}
+
+async fn converge_down(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Back).await?;
+    let by = by(hands, run);
+    let mut session = hands.fresh_session().await?;
+    converge::down(&mut session, hands.fence, &migration.id, &by).await?;
+    mark(hands, run, n, Status::Undone, json!({ "migration": migration.id })).await
+}
+
+async fn unpark(hands: &mut Hands, run: &OpenRun, n: usize, migration: &str) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let mut session = hands.fresh_session().await?;
+    let back = attic::unpark(&mut session, hands.fence, migration).await?;
+    mark(hands, run, n, Status::Done, json!({ "moved": back.moved, "left": back.left })).await
+}
+
+async fn seeds_up(hands: &mut Hands, run: &OpenRun, n: usize, files: &[SeedFile]) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let files = seed_files(hands.client(), files).await?;
+    let fence = hands.fence;
+    let tx = hands.guarded().await?;
+    let changed = seed::apply(&tx, &files, &run.id).await.map_err(Failure::seeds)?;
+    step::mark(&tx, At { run: &run.id, n, fence }, Status::Done, &json!(changed)).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn seeds_down(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Back).await?;
+    let fence = hands.fence;
+    let tx = hands.guarded().await?;
+    let undone = seed::undo(&tx, &run.id).await.map_err(Failure::seeds)?;
+    step::mark(&tx, At { run: &run.id, n, fence }, Status::Undone, &json!(undone)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The generation that this was decided on was read after admission and before the step's start was recorded: a
+/// late or doubled request finds another one and is refused.
+async fn set(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    world: &World,
+    (component, desired): (&str, Option<&Desired>),
+    way: Way,
+) -> Result<(), Failure> {
+    let expected = world.components.get(component).and_then(|seen| seen.generation.clone());
+    begin(hands, run, n, way).await?;
+    let key = format!("{}/{n}", run.id);
+    let ready_within = Duration::from_millis(run.plan.limits.rollout_ms);
+    let fence = hands.fence;
+    let set = Set { fence, key, component: component.to_string(), desired: desired.cloned(), expected, ready_within };
+    hands.target()?.set(&set).await?;
+    let status = if way == Way::Out { Status::Done } else { Status::Undone };
+    mark(hands, run, n, status, json!({ "generation": desired.map(Desired::generation) })).await
+}
+
 /// The texts of a migration from the records: going on needs no release file.
-async fn stored(client: &impl GenericClient, m: &Migration) -> Result<runner::Text, Failure> {
+async fn stored(client: &Client, m: &Migration) -> Result<source::Migration, Failure> {
+    let up = blob::get_text(client, &m.up).await?;
     let down = match &m.down {
         Some(name) => Some(blob::get_text(client, name).await?),
         None => None,
     };
-    Ok(runner::Text {
-        id: m.id.clone(),
-        up: blob::get_text(client, &m.up).await?,
-        down,
-        phase: m.phase.into_migrate(),
-        class: m.class.into_migrate(),
+    let manifest = source::Manifest {
+        phase: match m.phase {
+            Phase::Expand => source::Phase::Expand,
+            Phase::Contract => source::Phase::Contract,
+        },
+        class: match m.class {
+            UndoClass::Lossless => source::Class::Lossless,
+            UndoClass::Parking => source::Class::Parking,
+            UndoClass::Sticky => source::Class::Sticky,
+        },
         park: m.park.clone(),
-        transactional: m.transactional,
-    })
+        transaction: m.transactional,
+        after: m.after.clone(),
+    };
+    source::Migration::new(&m.id, manifest, up, down).map_err(|e| Failure::Records(e.to_string()))
+}
+
+/// The seed files of a plan, from the records.
+pub async fn seed_files(client: &Client, files: &[SeedFile]) -> Result<Vec<seed::SeedFile>, Failure> {
+    let mut parsed = Vec::new();
+    for file in files {
+        let text = blob::get_text(client, &file.sha256).await?;
+        let file = seed::SeedFile::parse(&file.file, &text);
+        parsed.push(file.map_err(|e| Failure::Records(e.to_string()))?);
+    }
+    Ok(parsed)
+}
+
+/// An effect in a few words, for whoever watches.
+pub fn describe(effect: &Effect) -> String {
+    match effect {
+        Effect::RestorePoint => "restore-point".to_string(),
+        Effect::Sql { migration } | Effect::SqlConverge { migration } => format!("migration {}", migration.id),
+        Effect::Unpark { migration, .. } => format!("unpark values of {migration}"),
+        Effect::Seeds { files } => format!("seeds {} files", files.len()),
+        Effect::SetDesired { component, .. } => format!("set {component}"),
+        Effect::Await { component, .. } => format!("{component} serves"),
+        Effect::Bake => "bake".to_string(),
+        Effect::Commit => "commit".to_string(),
+        Effect::Delete { component, .. } => format!("delete {component}"),
+    }
 }

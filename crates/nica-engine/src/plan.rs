@@ -5,6 +5,8 @@
 
 use crate::canonical::Digest;
 use crate::effect::{Desired, Effect, SecretName};
+pub use crate::policy::OnInconclusive;
+use crate::policy::Policy;
 use crate::release::{Phase, Release, UndoClass};
 use crate::world::{MigrationSeen, World};
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,10 @@ pub struct Plan {
     /// In the order in which they are done; a step's number is its place here.
     pub steps: Vec<Effect>,
     pub limits: Limits,
+    /// The rules that the release is judged by; stored with the run, so that the next plan cannot loosen them.
+    pub policy: Policy,
+    /// Of the people who may approve.
+    pub people: Digest,
     /// Expand migrations that going back is expected to keep.
     pub keeps: Vec<String>,
 }
@@ -59,11 +65,20 @@ pub struct Limits {
     pub on_inconclusive: OnInconclusive,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnInconclusive {
-    Undo,
-    Hold,
+impl Limits {
+    /// The limits that a policy sets, as a plan carries them.
+    pub fn of(policy: &Policy) -> Limits {
+        let ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Limits {
+            forward_ms: ms(policy.limits.forward_until),
+            rollout_ms: ms(policy.limits.rollout),
+            barrier_ms: ms(policy.limits.undo),
+            undo_ms: ms(policy.limits.undo),
+            bake_ms: ms(policy.validate.bake),
+            bake_max_ms: ms(policy.validate.bake_max),
+            on_inconclusive: policy.validate.on_inconclusive,
+        }
+    }
 }
 
 /// One numbered step.
@@ -160,7 +175,8 @@ pub struct Target<'a> {
     pub baseline: Option<Live>,
     /// Component → variable → content name of the value that the deployer holds.
     pub secrets: &'a BTreeMap<String, BTreeMap<String, SecretName>>,
-    pub limits: Limits,
+    pub policy: Policy,
+    pub people: Digest,
     pub projection: Digest,
 }
 
@@ -191,7 +207,9 @@ pub fn plan(target: Target<'_>, world: &World) -> Plan {
         baseline: target.baseline,
         projection: target.projection,
         steps,
-        limits: target.limits,
+        limits: Limits::of(&target.policy),
+        policy: target.policy,
+        people: target.people,
         keeps,
     }
 }

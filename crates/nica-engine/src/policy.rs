@@ -42,7 +42,7 @@ pub enum Target {
 }
 
 /// The rules: what is asked before, during and after a roll.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Environments that the same release must have passed.
@@ -58,7 +58,7 @@ pub struct Policy {
     pub limits: Limits,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signer {
     pub key: Key,
@@ -67,7 +67,7 @@ pub struct Signer {
 }
 
 /// How the bake is judged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validate {
     #[serde(with = "span")]
@@ -88,7 +88,7 @@ pub struct Validate {
     pub dlq: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnInconclusive {
     Undo,
@@ -96,7 +96,7 @@ pub enum OnInconclusive {
 }
 
 /// Limits on time. They decide when a run turns back, not whether a release may pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// For one component to be rolled out.
@@ -119,7 +119,7 @@ pub struct Limits {
 }
 
 /// A share in millionths, so that no float enters a hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Ratio {
     pub millionths: u64,
 }

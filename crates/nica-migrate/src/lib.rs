@@ -5,7 +5,9 @@
 
 pub mod connect;
 pub mod fence;
+pub mod lexer;
 pub mod schema;
 pub mod scratch;
+pub mod source;
 
 pub use connect::{ConnectError, DbUrl, connect};

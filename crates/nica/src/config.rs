@@ -11,11 +11,12 @@ mod mistake;
 mod people;
 mod section;
 mod service;
+pub mod variables;
 
-pub use component::{Component, Source};
-pub use mistake::Mistakes;
-pub use section::Origin;
-pub use service::Service;
+pub(crate) use component::{Component, Source};
+pub(crate) use mistake::Mistakes;
+pub(crate) use section::Origin;
+pub(crate) use service::Service;
 
 use file::File;
 use nica_engine::people::People;
@@ -26,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 /// Everything that the two files say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub(crate) struct Config {
     pub service: Service,
     /// In the order of the file, which is the order of a roll.
     pub components: Vec<Component>,
@@ -37,7 +38,7 @@ pub struct Config {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     #[error("read {}: {source}; name another file with --config", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -45,7 +46,7 @@ pub enum ConfigError {
 }
 
 /// Reads nica.toml and the people.toml that it names, beside it unless the name is absolute.
-pub fn load(path: &Path) -> Result<Config, ConfigError> {
+pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
     let text = read(path)?;
     let beside = path.parent().unwrap_or(Path::new(""));
     let people = match people_file(&text) {
@@ -61,14 +62,14 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 }
 
 /// The file of people that a nica.toml names, if it can be made out.
-pub fn people_file(nica_toml: &str) -> Option<String> {
+pub(crate) fn people_file(nica_toml: &str) -> Option<String> {
     let table = toml::de::DeTable::parse_recoverable(nica_toml).0;
     let service = table.get_ref().get("service")?.get_ref().as_table()?;
     Some(service.get("people")?.get_ref().as_str()?.to_string())
 }
 
 /// Both files, each as its name and its text.
-pub fn parse(nica: (&str, &str), people: Option<(&str, &str)>) -> Result<Config, Mistakes> {
+pub(crate) fn parse(nica: (&str, &str), people: Option<(&str, &str)>) -> Result<Config, Mistakes> {
     let notes = Notes::new(File::new(nica.0, nica.1));
     let people_notes = Notes::new(people.map_or(File::new("people.toml", ""), |(n, t)| File::new(n, t)));
     let root = notes.parse();

@@ -4,25 +4,29 @@ use super::{Carried, Memory};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
-use crate::records::ledger;
+use crate::records::ledger::{self, Closing};
 use crate::records::run::{self, OpenRun};
 use crate::records::{RecordError, control};
+use nica_engine::Digest;
 use nica_engine::next::Ending;
 use nica_engine::plan::Status;
 
 pub async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<Carried, Failure> {
     let retained = retained(run);
-    let projection = projection_after(hands).await?;
-    let fence = hands.fence;
+    let (env_id, projection) = read_back(hands).await?;
+    let (fence, host) = (hands.fence, hands.access.host.clone());
     let tx = hands.guarded().await?;
     if ending == Ending::Live {
-        control::set_baseline(&tx, Some(&run.plan.live_after())).await?;
+        control::set_baseline(&tx, &run.plan).await?;
     }
-    ledger::append(&tx, run, ending, &retained, &projection, fence).await?;
+    let closing = Closing { ending, retained: &retained, projection, fence, host: &host, env_id: &env_id };
+    let anchor = ledger::append(&tx, run, &closing).await?;
     run::close(&tx, &run.id, ending, &retained).await?;
     tx.commit().await?;
-    let carried = Carried::Settled { run: run.id.clone(), ending, reason: run.reason.clone(), retained };
+    let reason = run.turned.as_ref().map(|t| t.reason.clone());
+    let carried = Carried::Settled { run: run.id.clone(), ending, reason, retained };
     tell(hands, &carried);
+    hands.tell(Event::Anchored { entries: anchor.entries, last: anchor.last });
     Ok(carried)
 }
 
@@ -51,8 +55,10 @@ fn retained(run: &OpenRun) -> Vec<String> {
 }
 
 /// What an outsider would read now; the ledger keeps its hash.
-async fn projection_after(hands: &mut Hands) -> Result<String, Failure> {
+async fn read_back(hands: &mut Hands) -> Result<(String, Digest), Failure> {
     let control = control::read(hands.client()).await?;
     let env_id = control.map(|c| c.env_id).unwrap_or_default();
-    Ok(crate::observe::projection(hands, &env_id).await?.hash().to_string())
+    let components = hands.target()?.observe().await?.components;
+    let projection = crate::sight::projection(hands.client(), &env_id, &components).await?;
+    Ok((env_id, projection.hash()))
 }

@@ -2,7 +2,7 @@
 
 use super::{RecordError, blob};
 use nica_engine::Digest;
-use nica_engine::plan::Live;
+use nica_engine::plan::{Live, Plan};
 use tokio_postgres::{GenericClient, Transaction};
 
 /// The format of records that this program writes, and the newest that it can finish.
@@ -47,12 +47,12 @@ pub async fn read(client: &impl GenericClient) -> Result<Option<Control>, Record
     }))
 }
 
-pub async fn set_baseline(tx: &Transaction<'_>, live: Option<&Live>) -> Result<(), RecordError> {
-    let name = match live {
-        Some(live) => Some(blob::put_value(tx, "live", live).await?.to_string()),
-        None => None,
-    };
-    tx.execute("UPDATE nica.control SET baseline = $1", &[&name]).await?;
+/// The plan's release is live from this commit on, under the rules that it was judged by.
+pub async fn set_baseline(tx: &Transaction<'_>, plan: &Plan) -> Result<(), RecordError> {
+    let live = blob::put_value(tx, "live", &plan.live_after()).await?;
+    let policy = blob::put_value(tx, "policy", &plan.policy).await?;
+    let update = "UPDATE nica.control SET baseline = $1, policy_hash = $2, people_hash = $3";
+    tx.execute(update, &[&live.as_str(), &policy.as_str(), &plan.people.as_str()]).await?;
     Ok(())
 }
 

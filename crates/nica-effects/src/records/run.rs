@@ -1,6 +1,9 @@
 //! One run: a plan that is being carried out. Opening it stores everything that finishing it needs.
 
 use super::{RecordError, blob, control};
+use nica_engine::approval::Approver;
+use nica_engine::finding::GateReport;
+use nica_engine::ledger::Waiver;
 use nica_engine::next::{Direction, Ending};
 use nica_engine::plan::{Plan, Statuses};
 use serde::{Deserialize, Serialize};
@@ -18,7 +21,29 @@ pub struct OpenRun {
     pub abort_by: Option<String>,
     pub limits: LimitsPassed,
     /// Why the run turned back, once it did.
-    pub reason: Option<String>,
+    pub turned: Option<Turned>,
+    /// What it was opened with.
+    pub judged: Judged,
+}
+
+/// Why a run turned back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Turned {
+    pub reason: String,
+    /// The release itself was found bad; false for an abort or a limit that passed.
+    pub refused: bool,
+    /// The component that the diagnosis names.
+    pub suspect: Option<String>,
+}
+
+/// Gates and signatures that a run was opened with; `open` consumes them once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judged {
+    pub gates: GateReport,
+    pub approvals: Vec<Approver>,
+    pub waivers: Vec<Waiver>,
 }
 
 /// Where else a run writes, so that it can be resumed without the configuration it was started with.
@@ -44,6 +69,7 @@ pub struct Opening<'a> {
     pub participants: &'a Participants,
     /// Kind and content of every text that the plan names by digest.
     pub texts: &'a [(&'static str, Vec<u8>)],
+    pub judged: &'a Judged,
 }
 
 pub async fn open(tx: &Transaction<'_>, plan: &Plan, opening: &Opening<'_>) -> Result<(), RecordError> {
@@ -51,15 +77,25 @@ pub async fn open(tx: &Transaction<'_>, plan: &Plan, opening: &Opening<'_>) -> R
         blob::put(tx, kind, bytes).await?;
     }
     let plan_name = blob::put_value(tx, "plan", plan).await?;
+    let judged = blob::put_value(tx, "judged", opening.judged).await?;
     let insert = "INSERT INTO nica.run (id, plan, baseline, fence, starter, direction, participants, opened_at, \
-                  forward_until, down_until) \
+                  forward_until, down_until, judged) \
                   SELECT $1, $2, baseline, $3, $4, 'forward', $5, now(), \
-                  now() + $6 * interval '1 millisecond', now() + $7 * interval '1 millisecond' FROM nica.control";
+                  now() + $6 * interval '1 millisecond', now() + $7 * interval '1 millisecond', $8 FROM nica.control";
     let participants = serde_json::to_value(opening.participants).expect("plain data serialises");
     let forward_ms = plan.limits.forward_ms as f64;
     let down_ms = forward_ms + plan.limits.bake_max_ms as f64 + plan.limits.rollout_ms as f64;
     let values: &[&(dyn tokio_postgres::types::ToSql + Sync)] =
-        &[&opening.id, &plan_name.as_str(), &opening.fence, &opening.starter, &participants, &forward_ms, &down_ms];
+        &[
+        &opening.id,
+        &plan_name.as_str(),
+        &opening.fence,
+        &opening.starter,
+        &participants,
+        &forward_ms,
+        &down_ms,
+        &judged.as_str(),
+    ];
     tx.execute(insert, values).await?;
     super::step::insert_all(tx, opening.id, plan).await?;
     tx.execute("UPDATE nica.control SET open_run = $1, managed = true", &[&opening.id]).await?;
@@ -69,7 +105,7 @@ pub async fn open(tx: &Transaction<'_>, plan: &Plan, opening: &Opening<'_>) -> R
 /// The open run, if there is one.
 pub async fn read_open(client: &impl GenericClient) -> Result<Option<OpenRun>, RecordError> {
     let select = "SELECT id, plan, direction, starter, participants, abort_by, \
-                  clock_timestamp() > forward_until, clock_timestamp() > down_until, reason \
+                  clock_timestamp() > forward_until, clock_timestamp() > down_until, verdict, judged \
                   FROM nica.run WHERE settled_at IS NULL";
     let Some(row) = client.query_opt(select, &[]).await? else { return Ok(None) };
     let id: String = row.get(0);
@@ -79,6 +115,10 @@ pub async fn read_open(client: &impl GenericClient) -> Result<Option<OpenRun>, R
     let statuses = super::step::read(client, &id, plan.steps.len()).await?;
     let direction = read_direction(&id, row.get(2))?;
     let participants = serde_json::from_value(row.get(4)).map_err(|e| damaged(&id, &e.to_string()))?;
+    let turned = match row.get::<_, Option<serde_json::Value>>(8) {
+        Some(value) => Some(serde_json::from_value(value).map_err(|e| damaged(&id, &e.to_string()))?),
+        None => None,
+    };
     Ok(Some(OpenRun {
         plan,
         statuses,
@@ -87,22 +127,24 @@ pub async fn read_open(client: &impl GenericClient) -> Result<Option<OpenRun>, R
         participants,
         abort_by: row.get(5),
         limits: LimitsPassed { forward_until: row.get(6), down_until: row.get(7) },
-        reason: row.get(8),
+        turned,
+        judged: blob::get_value(client, &control::digest("run", &row.get::<_, String>(9))?).await?,
         id,
     }))
 }
 
 /// Durable before the first recovery effect; never from back to forward.
-pub async fn turn_back(tx: &Transaction<'_>, run: &str, reason: &str) -> Result<(), RecordError> {
-    let update = "UPDATE nica.run SET direction = 'back', reason = $2, verdict = '\"refuse\"' \
+pub async fn turn_back(tx: &Transaction<'_>, run: &str, turned: &Turned) -> Result<(), RecordError> {
+    let update = "UPDATE nica.run SET direction = 'back', reason = $2, verdict = $3 \
                   WHERE id = $1 AND direction = 'forward' AND committed_at IS NULL AND settled_at IS NULL";
-    let rows = tx.execute(update, &[&run, &reason]).await?;
+    let verdict = serde_json::to_value(turned).expect("plain data serialises");
+    let rows = tx.execute(update, &[&run, &turned.reason, &verdict]).await?;
     assert_eq!(rows, 1, "under the fence nobody else can have turned, committed or settled run {run}");
     Ok(())
 }
 
 pub async fn commit(tx: &Transaction<'_>, run: &str) -> Result<(), RecordError> {
-    let update = "UPDATE nica.run SET committed_at = now(), verdict = '\"pass\"' \
+    let update = "UPDATE nica.run SET committed_at = now() \
                   WHERE id = $1 AND direction = 'forward' AND committed_at IS NULL AND settled_at IS NULL";
     let rows = tx.execute(update, &[&run]).await?;
     assert_eq!(rows, 1, "under the fence nobody else can have turned, committed or settled run {run}");

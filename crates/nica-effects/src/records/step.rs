@@ -76,7 +76,7 @@ pub fn word(status: Status) -> &'static str {
     }
 }
 
-fn parse(run: &str, word: &str) -> Result<Status, RecordError> {
+pub(super) fn parse(run: &str, word: &str) -> Result<Status, RecordError> {
     Ok(match word {
         "pending" => Status::Pending,
         "started" => Status::Started,

@@ -4,7 +4,7 @@ use super::section::Section;
 use super::service::check_name;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Component {
+pub(crate) struct Component {
     pub name: String,
     pub source: Source,
     /// Paths on the admin socket.
@@ -15,7 +15,7 @@ pub struct Component {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// A file, beside nica.toml.
     Executable(String),
     /// A repository at a registry, without tag.

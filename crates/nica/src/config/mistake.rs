@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub(crate) struct Mistake {
     pub place: Place,
     /// `unknown key `sok``
     pub says: String,
@@ -21,7 +21,7 @@ pub struct Mistake {
 
 /// At least one, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistakes(pub Vec<Mistake>);
+pub(crate) struct Mistakes(pub Vec<Mistake>);
 
 impl Mistake {
     pub(super) fn new(file: &File<'_>, span: Range<usize>, says: impl Into<String>) -> Mistake {

@@ -20,7 +20,7 @@ const TEXT: &str = "a text in quotes";
 
 /// A value, its dotted key and where it was written; no place means that it is the default.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub(crate) struct Origin {
     pub key: String,
     pub value: String,
     pub place: Option<Place>,

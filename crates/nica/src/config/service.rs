@@ -10,7 +10,7 @@ use nica_engine::signature::Key;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
+pub(crate) struct Service {
     pub name: String,
     /// Folders, beside nica.toml.
     pub migrations: String,
