@@ -170,7 +170,8 @@ fn tool(name: &'static str, checks: &[&str], asks_version: &[&str]) -> Result<Ch
     Ok(Check::of(name, Counts::default()))
 }
 
-fn commit() -> Result<String> {
+/// What is checked out; with `-dirty` when files differ from it.
+pub(crate) fn commit() -> Result<String> {
     let out = Command::new("git")
         .args(["describe", "--always", "--abbrev=40", "--dirty", "--exclude", "*"])
         .current_dir(repo::root())

@@ -3,6 +3,7 @@
 //! A release differs by its version and by the migrations it brings along. Two demos side by side would build into
 //! each other's hands, so building and copying happen under a lock.
 
+use crate::ci;
 use crate::repo;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{FlockOperation, flock};
@@ -41,7 +42,7 @@ fn cargo(package: &str, release: Option<(&str, &Path)>) -> Result<()> {
     let mut command = Command::new("cargo");
     command.args(["build", "--release", "--quiet", "--package", package]).current_dir(repo::root());
     if let Some((version, folder)) = release {
-        command.env("NICA_VERSION", version);
+        command.env("NICA_VERSION", version).env("NICA_COMMIT", ci::commit()?);
         command
             .env("NICA_MIGRATIONS_DIR", folder.join("migrations"))
             .env("NICA_SEEDS_DIR", folder.join("seeds"));
