@@ -5,6 +5,8 @@
 
 use crate::canonical::Digest;
 use crate::effect::{Desired, Effect, SecretName};
+pub use crate::policy::OnInconclusive;
+use crate::policy::Policy;
 use crate::release::{Phase, Release, UndoClass};
 use crate::world::{MigrationSeen, World};
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,10 @@ pub struct Plan {
     /// In the order in which they are done; a step's number is its place here.
     pub steps: Vec<Effect>,
     pub limits: Limits,
+    /// The rules that the release is judged by; stored with the run, so that the next plan cannot loosen them.
+    pub policy: Policy,
+    /// Of the people who may approve.
+    pub people: Digest,
     /// Expand migrations that going back is expected to keep.
     pub keeps: Vec<String>,
 }
@@ -39,8 +45,6 @@ pub struct Live {
     pub version: String,
     /// The applied configuration of every component.
     pub components: BTreeMap<String, Desired>,
-    /// Seed files as released, so that a later plan can tell what it changes.
-    pub seeds: Digest,
 }
 
 /// Every limit a run needs, in milliseconds of database time. Part of the plan: a run is finished by the rules it
@@ -61,11 +65,20 @@ pub struct Limits {
     pub on_inconclusive: OnInconclusive,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnInconclusive {
-    Undo,
-    Hold,
+impl Limits {
+    /// The limits that a policy sets, as a plan carries them.
+    pub fn of(policy: &Policy) -> Limits {
+        let ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Limits {
+            forward_ms: ms(policy.limits.forward_until),
+            rollout_ms: ms(policy.limits.rollout),
+            barrier_ms: ms(policy.limits.undo),
+            undo_ms: ms(policy.limits.undo),
+            bake_ms: ms(policy.validate.bake),
+            bake_max_ms: ms(policy.validate.bake_max),
+            on_inconclusive: policy.validate.on_inconclusive,
+        }
+    }
 }
 
 /// One numbered step.
@@ -132,6 +145,23 @@ impl Plan {
         self.commit_step().is_some_and(|n| statuses[n] == Status::Done)
     }
 
+    /// What is live once this plan has settled forward.
+    pub fn live_after(&self) -> Live {
+        let mut components = self.baseline.as_ref().map(|b| b.components.clone()).unwrap_or_default();
+        for effect in &self.steps {
+            match effect {
+                Effect::SetDesired { component, desired, .. } => {
+                    components.insert(component.clone(), desired.clone());
+                }
+                Effect::Delete { component, .. } => {
+                    components.remove(component);
+                }
+                _ => {}
+            }
+        }
+        Live { release: self.release.clone(), version: self.version.clone(), components }
+    }
+
     /// A replica of the new release may have served somebody: its start was made durable.
     pub fn made_effective(&self, statuses: &[Status]) -> bool {
         self.steps().any(|s| matches!(s.effect, Effect::SetDesired { .. }) && statuses[s.n].began())
@@ -145,7 +175,8 @@ pub struct Target<'a> {
     pub baseline: Option<Live>,
     /// Component → variable → content name of the value that the deployer holds.
     pub secrets: &'a BTreeMap<String, BTreeMap<String, SecretName>>,
-    pub limits: Limits,
+    pub policy: Policy,
+    pub people: Digest,
     pub projection: Digest,
 }
 
@@ -176,7 +207,9 @@ pub fn plan(target: Target<'_>, world: &World) -> Plan {
         baseline: target.baseline,
         projection: target.projection,
         steps,
-        limits: target.limits,
+        limits: Limits::of(&target.policy),
+        policy: target.policy,
+        people: target.people,
         keeps,
     }
 }

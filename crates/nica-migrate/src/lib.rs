@@ -1,1 +1,16 @@
+//! The database as something to be carried: who may act on it, which migrations it has, what its state is.
+//!
+//! Linked by the command line and by the service's own image, so nothing here knows the engine. What belongs to a
+//! run (effects, records) stands in `nica-effects`; here stand the tables, the guard, the SQL and its readers.
 
+pub mod connect;
+pub mod fence;
+pub mod lexer;
+pub mod runner;
+pub mod schema;
+pub mod scratch;
+pub mod seed;
+pub mod source;
+pub mod state;
+
+pub use connect::{ConnectError, DbUrl, connect};

@@ -10,6 +10,8 @@
 )]
 
 mod ci;
+mod config;
+mod demo;
 mod kill;
 mod repo;
 mod shape;
@@ -27,6 +29,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Deliver real releases through dev, stage and prod on this machine, good and bad ones, and show what happened
+    Demo(demo::Options),
     /// Everything that must be green, or one suite: `./x test NAME [ARGS]`
     Test {
         /// One suite; without it all of them
@@ -45,6 +49,7 @@ enum Task {
 
 fn main() {
     let done = match Cli::parse().task {
+        Task::Demo(options) => demo::run(&options),
         Task::Test { name, args } => suite::run(name.as_deref(), &args),
         Task::Ci { job } => ci::run(job),
         Task::Tidy => tidy::run(),

@@ -9,6 +9,7 @@ mod environment;
 mod finding;
 mod layers;
 mod layout;
+mod links;
 mod migrations;
 mod names;
 mod paths;
@@ -41,6 +42,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { id: recipes::ID, check: recipes::check },
     Rule { id: migrations::ID, check: migrations::check },
     Rule { id: paths::ID, check: paths::check },
+    Rule { id: links::ID, check: links::check },
     Rule { id: workflow::ID, check: workflow::check },
 ];
 

@@ -41,12 +41,7 @@ pub(super) fn strike(world: &World<'_>, deployer: &mut Deployer, fault: &Fault) 
     Ok(Struck { reached: true, ..struck })
 }
 
-fn deployer_falls(
-    world: &World<'_>,
-    deployer: &mut Deployer,
-    fault: &Fault,
-    caught: &Caught,
-) -> Result<Struck> {
+fn deployer_falls(world: &World<'_>, deployer: &mut Deployer, fault: &Fault) -> Result<Struck> {
     let lock = match fault.place {
         Place::Sent => Some(wait_behind_lock(world, deployer)?),
         _ => None,

@@ -1,0 +1,9 @@
+//! Everything that needs a real Postgres: one cluster for this binary, a database of its own for each test.
+
+mod common;
+mod connecting;
+mod fence;
+mod genesis;
+mod running;
+mod scratch;
+mod seeds;
