@@ -134,3 +134,63 @@ impl Journal {
         journal
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kill::oracle::Workload;
+    use std::collections::BTreeMap;
+
+    fn state(schema: &str, seeds: &str, version: &str) -> State {
+        let workload = Workload { executables: vec![], config: vec![], version: version.into() };
+        let workloads = BTreeMap::from([("api".to_string(), workload)]);
+        State { schema: vec![schema.into()], seeds: vec![seeds.into()], workloads }
+    }
+
+    fn golden() -> Golden {
+        let (old, new) = (state("k0", "1", "1"), state("k2", "2", "2"));
+        let schemas = ["k0", "k1", "k2"].map(|name| vec![name.to_string()]).to_vec();
+        Golden { new, schemas, seeds: vec![old.seeds.clone()], old }
+    }
+
+    fn ended(code: i32, ending: &str, version: &str, kept: &[&str], open: bool) -> Ended {
+        let kept = kept.iter().map(|id| id.to_string()).collect();
+        Ended { code, ledger: Last { count: 2, ending: ending.into(), version: version.into(), kept, open } }
+    }
+
+    /// The number of complaints about this end of `forward … THEN`.
+    fn check(then: &str, state: State, ended: Ended, complaints: usize) {
+        let id = format!("forward.01-done.commit-1.answer.deployer.kill.{then}");
+        let wrong = judge(&Case::parse(&id).expect("a case"), &golden(), &state, &ended);
+        assert_eq!(wrong.len(), complaints, "{wrong:?}");
+    }
+
+    #[test]
+    fn reading_ledger_and_exit_code_must_name_the_same_end() {
+        let first = EXPANDS[0].0;
+        check("deploy", state("k2", "2", "2"), ended(0, "live", "2", &[], false), 0);
+        check("deploy", state("k0", "1", "1"), ended(20, "back", "2", &[], false), 0);
+        check("deploy", state("k1", "1", "1"), ended(20, "back", "2", &[first], false), 0);
+        check("resume", state("k0", "1", "1"), ended(0, "live", "1", &[], false), 0);
+        // The old release, called live; the new one, called back; an end that is neither; kept and not told.
+        check("deploy", state("k0", "1", "1"), ended(0, "live", "2", &[], false), 2);
+        check("deploy", state("k2", "2", "2"), ended(20, "back", "2", &[], false), 2);
+        check("deploy", state("k2", "1", "2"), ended(0, "live", "2", &[], false), 1);
+        check("deploy", state("k1", "1", "1"), ended(20, "back", "2", &[], false), 1);
+        check("deploy", state("k0", "1", "1"), ended(0, "live", "1", &[], false), 1);
+        check("deploy", state("k2", "2", "2"), ended(0, "live", "2", &[], true), 1);
+        check("deploy", state("k2", "2", "2"), ended(21, "live", "2", &[], false), 1);
+    }
+
+    #[test]
+    fn who_was_late_may_say_so_or_tell_the_truth() {
+        let truth = ended(0, "live", "2", &[], false);
+        let check =
+            |code, wrong: bool| assert_eq!(woken("a", Some(code), Some(&truth)).is_some(), wrong, "{code}");
+        check(30, false);
+        check(40, false);
+        check(0, false);
+        check(20, true);
+        check(70, true);
+    }
+}
