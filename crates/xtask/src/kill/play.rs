@@ -118,8 +118,9 @@ impl<'a> Stage<'a> {
     /// The plain run that must settle. Where a server process is stopped, it must say so first.
     fn settle(&mut self) -> Result<Ended> {
         for _ in 0..RUNS_MAX {
-            let code = self.plain_run()?;
+            // The promise is about runs that reach their participants: a server that restarts is waited for.
             self.world.cluster.await_ready()?;
+            let code = self.plain_run()?;
             if code == EXIT_UNREACHABLE && self.continue_backends()? {
                 continue;
             }
