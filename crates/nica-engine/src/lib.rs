@@ -6,6 +6,7 @@
 pub mod canonical;
 pub mod effect;
 pub mod release;
+pub mod track;
 pub mod world;
 
 pub use canonical::Digest;
