@@ -159,7 +159,9 @@ impl Supervisor {
     }
 
     fn with(&mut self, key: u64, change: impl FnOnce(&mut Replica)) {
-        if let Some(replica) = self.components.values_mut().find_map(|component| component.replicas.get_mut(&key)) {
+        if let Some(replica) =
+            self.components.values_mut().find_map(|component| component.replicas.get_mut(&key))
+        {
             change(replica);
         }
     }
