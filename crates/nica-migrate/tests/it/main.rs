@@ -2,6 +2,7 @@
 
 mod common;
 mod connecting;
+mod converging;
 mod fence;
 mod genesis;
 mod running;
