@@ -17,19 +17,19 @@ use url::Host;
 /// Postgres cuts `application_name` at 63 bytes without a word; ours are checked before.
 pub const APPLICATION_NAME_MAX_BYTES: usize = 63;
 
-/// Why there is no session. Reads after "failed to".
+/// Why there is no session; `url` is without its password. Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error("reach {url}: {why}; check host, port and that the server runs")]
-    Unreachable { url: DbUrl, why: String },
+    Unreachable { url: String, why: String },
     #[error("log in at {url}: {why}; check user, password and pg_hba.conf")]
-    AuthRefused { url: DbUrl, why: String },
+    AuthRefused { url: String, why: String },
     #[error("agree on TLS with {url}: {why}; check sslmode and sslrootcert")]
-    TlsRefused { url: DbUrl, why: String },
+    TlsRefused { url: String, why: String },
     #[error("open the database of {url}: {why}; check the database name")]
-    WrongDatabase { url: DbUrl, why: String },
+    WrongDatabase { url: String, why: String },
     #[error("get an answer from {url} within {secs} s; raise connect_timeout or look at the server's load")]
-    TooSlow { url: DbUrl, secs: u64 },
+    TooSlow { url: String, secs: u64 },
 }
 
 /// Open a session named `application_name`. It lives until the client is dropped.
@@ -50,7 +50,7 @@ pub async fn connect_with_task(
 ) -> Result<(Client, JoinHandle<()>), ConnectError> {
     let limit = url.connect_timeout;
     let attempt = tokio::time::timeout(limit, open(url, application_name));
-    let too_slow = |_| ConnectError::TooSlow { url: url.clone(), secs: limit.as_secs() };
+    let too_slow = |_| ConnectError::TooSlow { url: url.to_string(), secs: limit.as_secs() };
     attempt.await.map_err(too_slow)?
 }
 
@@ -60,8 +60,8 @@ async fn open(url: &DbUrl, application_name: &str) -> Result<(Client, JoinHandle
         let (client, connection) = config.connect(NoTls).await.map_err(|e| sort(url, &e))?;
         return Ok((client, spawn(connection)));
     }
-    let tls =
-        tls::connector(url).map_err(|e| ConnectError::TlsRefused { url: url.clone(), why: e.to_string() })?;
+    let tls = tls::connector(url)
+        .map_err(|e| ConnectError::TlsRefused { url: url.to_string(), why: e.to_string() })?;
     let (client, connection) = config.connect(tls).await.map_err(|e| sort(url, &e))?;
     Ok((client, spawn(connection)))
 }
@@ -105,7 +105,7 @@ where
 }
 
 fn sort(url: &DbUrl, error: &tokio_postgres::Error) -> ConnectError {
-    let (url, why) = (url.clone(), reason(error));
+    let (url, why) = (url.to_string(), reason(error));
     // The driver keeps its kinds to itself; its words are all it shows. Pinned by tests against a real server.
     let words = error.to_string();
     match error.code() {

@@ -4,8 +4,12 @@
 //! run (effects, records) stands in `nica-effects`; here stand the tables, the guard, the SQL and its readers.
 
 pub mod connect;
+pub mod fence;
+pub mod lexer;
 pub mod schema;
 pub mod scratch;
+pub mod scratch;
 pub mod seed;
+pub mod source;
 
 pub use connect::{ConnectError, DbUrl, connect};

@@ -1,5 +1,6 @@
 //! The cluster that all tests share, and fresh databases cloned from a template that has the schema `nica`.
 
+use nica_migrate::fence::Holder;
 use nica_migrate::scratch::ScratchCluster;
 use nica_migrate::{DbUrl, connect, schema};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,4 +54,18 @@ pub(crate) async fn session(url: &DbUrl) -> Client {
 
 pub(crate) async fn text(client: &Client, sql: &str) -> String {
     client.query_one(sql, &[]).await.expect(sql).get(0)
+}
+
+pub(crate) async fn named(url: &DbUrl, name: &str) -> Client {
+    connect(url, name).await.expect("a session")
+}
+
+pub(crate) fn holder(name: &str) -> Holder {
+    Holder { env: ENV.to_string(), name: name.to_string(), host: "here".to_string() }
+}
+
+/// Server processes belong to another user when the tests run as root; root may signal them all the same.
+pub(crate) fn signal(pid: i32, name: &str) {
+    let status = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+    assert!(status.expect("kill is there").success(), "kill -{name} {pid}");
 }

@@ -2,6 +2,7 @@
 
 mod common;
 mod connecting;
+mod fence;
 mod genesis;
 mod scratch;
 mod seeds;

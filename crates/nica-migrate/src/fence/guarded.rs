@@ -1,0 +1,132 @@
+//! The only transaction in which NICA changes anything.
+//!
+//! It holds the fence row FOR SHARE on the session that runs the statements, so no higher fence is admitted before it
+//! ends; the server ends it when we fall silent for 250 ms; COMMIT is a message of its own, sent only after every
+//! answer has come, so a stopped deployer has nothing on its way that could still commit.
+
+use super::{FenceError, classify};
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+use tokio_postgres::{Client, IsolationLevel, Transaction};
+
+/// How long the server may take over what a guarded transaction asks. Milliseconds count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Users wait behind whoever waits for a lock, so this is their longest wait.
+    pub lock: Duration,
+    pub statement: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { lock: Duration::from_millis(100), statement: Duration::from_secs(30) }
+    }
+}
+
+impl Limits {
+    /// How long to wait for one answer: the server gives up first, unless it is stopped or gone.
+    pub fn answer(&self) -> Duration {
+        self.statement + ANSWER_GRACE
+    }
+}
+
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
+const BEGIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// An open transaction whose guard has passed. Dropped, it is rolled back.
+pub struct Guarded<'a> {
+    tx: Transaction<'a>,
+    fence: i64,
+}
+
+impl<'a> Guarded<'a> {
+    /// # Errors
+    /// `Superseded` when another fence is admitted; `LockNotAvailable` while one is being admitted.
+    pub async fn begin(
+        client: &'a mut Client,
+        fence: i64,
+        limits: &Limits,
+    ) -> Result<Guarded<'a>, FenceError> {
+        let preamble = preamble(fence, limits);
+        within(BEGIN_LIMIT, async {
+            // A role's default could be another level; what the guard sees must be the newest row.
+            let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
+            let tx = begin.read_only(false).start().await.map_err(|e| FenceError::of(fence, &e))?;
+            tx.batch_execute(&preamble).await.map_err(|e| FenceError::of(fence, &e))?;
+            Ok(Guarded { tx, fence })
+        })
+        .await
+    }
+
+    /// Commit, after making sure that there is something to commit: to the COMMIT of a transaction that has failed
+    /// Postgres answers without an error.
+    ///
+    /// # Errors
+    /// `LostAnswer` when nobody knows whether it was committed.
+    pub async fn commit(self) -> Result<(), FenceError> {
+        let fence = self.fence;
+        within(BEGIN_LIMIT, async {
+            self.tx.batch_execute(&guard(fence)).await.map_err(|e| FenceError::of(fence, &e))?;
+            self.tx.commit().await.map_err(|e| FenceError::of(fence, &e))
+        })
+        .await
+    }
+
+    pub fn fence(&self) -> i64 {
+        self.fence
+    }
+
+    /// An error of a statement of this transaction.
+    pub fn error(&self, error: &tokio_postgres::Error) -> FenceError {
+        FenceError::of(self.fence, error)
+    }
+
+    /// Whether the transaction is dead but the session alive, so that trying again makes sense.
+    pub fn is_retryable(error: &tokio_postgres::Error) -> bool {
+        classify(error) == super::Class::LockNotAvailable
+    }
+}
+
+impl<'a> Deref for Guarded<'a> {
+    type Target = Transaction<'a>;
+
+    fn deref(&self) -> &Transaction<'a> {
+        &self.tx
+    }
+}
+
+impl DerefMut for Guarded<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.tx
+    }
+}
+
+fn preamble(fence: i64, limits: &Limits) -> String {
+    let (lock, statement) = (limits.lock.as_millis(), limits.statement.as_millis());
+    format!(
+        "SET LOCAL idle_in_transaction_session_timeout = '250ms';
+         SET LOCAL client_connection_check_interval = '1s';
+         SET LOCAL synchronous_commit = on;
+         SET LOCAL lock_timeout = '{lock}ms';
+         SET LOCAL statement_timeout = '{statement}ms';
+         {}",
+        guard(fence)
+    )
+}
+
+fn guard(fence: i64) -> String {
+    format!("SELECT nica.guard({fence})")
+}
+
+/// Nothing waits without a limit. What did not answer in time may still happen.
+///
+/// # Errors
+/// `LostAnswer` when the limit passes first.
+pub async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, FenceError>>,
+) -> Result<T, FenceError> {
+    let late = |_| FenceError::LostAnswer { why: format!("none came within {} ms", limit.as_millis()) };
+    tokio::time::timeout(limit, work).await.map_err(late)?
+}
