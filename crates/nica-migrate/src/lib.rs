@@ -5,9 +5,9 @@
 
 pub mod connect;
 pub mod fence;
+pub mod fingerprint;
 pub mod lexer;
 pub mod schema;
-pub mod scratch;
 pub mod scratch;
 pub mod seed;
 pub mod source;

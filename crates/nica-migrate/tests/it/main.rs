@@ -3,6 +3,7 @@
 mod common;
 mod connecting;
 mod fence;
+mod fingerprint;
 mod genesis;
 mod scratch;
 mod seeds;
