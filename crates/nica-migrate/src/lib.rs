@@ -7,6 +7,7 @@ mod catalog;
 pub mod connect;
 mod converge;
 pub mod fence;
+pub mod fingerprint;
 pub mod lexer;
 pub mod runner;
 pub mod schema;

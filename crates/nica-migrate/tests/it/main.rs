@@ -4,6 +4,7 @@ mod common;
 mod connecting;
 mod converging;
 mod fence;
+mod fingerprint;
 mod genesis;
 mod running;
 mod scratch;
