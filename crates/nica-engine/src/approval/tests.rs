@@ -7,7 +7,7 @@ use crate::effect::SecretName;
 use crate::gates;
 use crate::people::testing::people;
 use crate::plan::{self, Plan, Target};
-use crate::signature::testing::public;
+use crate::signature::testing::{private, public};
 use crate::world::World;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -72,6 +72,17 @@ fn a_signature_for_evidence_approves_nothing() {
     let wrong = crate::evidence::testing::signed(&document, 1);
     let error = ask(&wrong, at(0), &[]).unwrap_err();
     assert_eq!(error.to_string(), "the signature is made for `nica-evidence`, not for `nica-approval`");
+}
+
+#[test]
+fn an_approval_has_one_text() {
+    let document = approval(|_| {}).to_document().replace(",", ", ");
+    let signature = signature::sign(&private(1), NAMESPACE, document.as_bytes()).unwrap();
+    let error = ask(&Signed { document, signature }, at(0), &[]).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the approval cannot be read: it is not in its canonical form: something was changed by hand"
+    );
 }
 
 #[test]
