@@ -8,6 +8,8 @@ pub mod fence;
 pub mod lexer;
 pub mod schema;
 pub mod scratch;
+pub mod scratch;
+pub mod seed;
 pub mod source;
 
 pub use connect::{ConnectError, DbUrl, connect};

@@ -5,3 +5,4 @@ mod connecting;
 mod fence;
 mod genesis;
 mod scratch;
+mod seeds;
