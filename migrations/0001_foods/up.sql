@@ -34,15 +34,16 @@ CREATE TABLE goal (
     retired_at        timestamptz
 );
 
--- `min` and `max` are inclusive unless they are marked as exclusive; a bound that does not exist is NULL.
+-- `min` and `max` are inclusive unless they are marked as exclusive (NULL is not); a bound that does not exist is
+-- NULL.
 CREATE TABLE clinical_limit (
     id             text PRIMARY KEY,
     metric         text NOT NULL,
     population     text NOT NULL,
     min            numeric,
     max            numeric,
-    min_exclusive  boolean NOT NULL DEFAULT false,
-    max_exclusive  boolean NOT NULL DEFAULT false,
+    min_exclusive  boolean,
+    max_exclusive  boolean,
     unit           text NOT NULL,
     note           text,
     source         text NOT NULL,

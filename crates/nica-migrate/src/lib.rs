@@ -8,7 +8,6 @@ pub mod fence;
 pub mod lexer;
 pub mod schema;
 pub mod scratch;
-pub mod scratch;
 pub mod seed;
 pub mod source;
 
