@@ -388,7 +388,10 @@ async fn apply_names_what_is_missing() {
     let cases = [
         ("CREATE TABLE other (x int)", "there is no such table"),
         ("CREATE TABLE unit (code text PRIMARY KEY)", r#"no column ["name", "retired_at"]"#),
-        ("CREATE TABLE unit (code text, name text, retired_at timestamptz)", r#"no unique index covers the key ["code"]"#),
+        (
+            "CREATE TABLE unit (code text, name text, retired_at timestamptz)",
+            r#"no unique index covers the key ["code"]"#,
+        ),
         ("CREATE TABLE unit (code text PRIMARY KEY, name text, retired_at boolean)", "retired_at is boolean"),
         ("CREATE TABLE unit (code text PRIMARY KEY, name varchar(3), retired_at date)", "too long"),
         ("CREATE TABLE unit (code integer PRIMARY KEY, name text, retired_at date)", "invalid input syntax"),

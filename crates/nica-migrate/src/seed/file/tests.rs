@@ -48,7 +48,10 @@ fn mistakes_of_rows_are_named() {
         &["5: the status `sure` is unknown; write verified, secondary or unverified"],
     );
     check_row("x = nan", &["7: the number nan cannot be held; write it as a string"]);
-    check_row("x = 99999999999999999999", &["7: the number 99999999999999999999 cannot be held; write it as a string"]);
+    check_row(
+        "x = 99999999999999999999",
+        &["7: the number 99999999999999999999 cannot be held; write it as a string"],
+    );
     check_row("\"a\\\"b\" = 1", &["7: `a\"b` is not a column's name"]);
     check_row("[[row]]\nname = \"x\"", &["7: the row has no `code`, which is part of the key"]);
     check_row("[[row]]\ncode = 1", &["7: the key [1] stands in f.toml:5 already"]);
@@ -76,7 +79,8 @@ fn broken_lines_are_all_reported_and_nothing_guessed() {
 fn files_come_in_the_order_of_their_names_and_must_agree() {
     let other = HEAD.replace("key = [\"code\"]", "key = [\"name\"]");
     let error = SeedFile::parse_all([("2.toml", other.as_str()), ("1.toml", HEAD)]).expect_err("they differ");
-    let expected = "read the seed files:\n  2.toml:1: key and retire must be as in 1.toml, which fills unit too";
+    let expected =
+        "read the seed files:\n  2.toml:1: key and retire must be as in 1.toml, which fills unit too";
     assert_eq!(error.to_string(), expected);
     let row = format!("{HEAD}[[row]]\ncode = 1\n");
     let error = SeedFile::parse_all([("2.toml", row.as_str()), ("1.toml", row.as_str())]).expect_err("twice");
