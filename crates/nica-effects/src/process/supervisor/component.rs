@@ -5,7 +5,7 @@
 use super::probe::PROBE_EVERY;
 use super::replica::Replica;
 use super::roll::{self, Leave, Member, Move};
-use crate::process::metrics;
+use crate::process::metrics::{self, Metrics};
 use crate::process::protocol::{Phase, Seen};
 use crate::process::record::Wanted;
 use nica_engine::effect::Generation;
@@ -169,16 +169,23 @@ impl Component {
         self.served.drain(..surplus);
     }
 
-    pub(super) fn metrics(&self) -> BTreeMap<Generation, String> {
+    pub(super) fn metrics(&self) -> BTreeMap<Generation, Metrics> {
         let mut texts: BTreeMap<Generation, Vec<(&str, bool)>> = BTreeMap::new();
         for (generation, text) in &self.served {
             texts.entry(generation.clone()).or_default().push((text, false));
         }
+        let mut living: BTreeMap<Generation, BTreeMap<u32, String>> = BTreeMap::new();
         for replica in self.replicas.values() {
-            let text = replica.metrics.as_deref().map(|text| (text, true));
-            texts.entry(replica.name.generation.clone()).or_default().extend(text);
+            let Some(text) = &replica.metrics else { continue };
+            let name = &replica.name;
+            texts.entry(name.generation.clone()).or_default().push((text, true));
+            living.entry(name.generation.clone()).or_default().insert(name.n, text.clone());
         }
-        texts.into_iter().map(|(generation, texts)| (generation, metrics::merge(texts))).collect()
+        let one = |(generation, texts): (Generation, Vec<(&str, bool)>)| {
+            let living = living.remove(&generation).unwrap_or_default();
+            (generation, Metrics { total: metrics::merge(texts), living })
+        };
+        texts.into_iter().map(one).collect()
     }
 }
 
