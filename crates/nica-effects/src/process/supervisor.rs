@@ -8,6 +8,7 @@ mod component;
 mod launch;
 mod logs;
 mod probe;
+mod program;
 mod replica;
 mod requests;
 mod roll;

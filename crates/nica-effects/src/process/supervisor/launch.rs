@@ -4,6 +4,7 @@
 //! (`NICA_REPLICA`, `NICA_STATE`, `NICA_LISTEN`) is how a later supervisor recognises it in `/proc`.
 
 use super::logs::Log;
+use super::program;
 use super::replica::{LISTEN, REPLICA, ReplicaName, STATE};
 use crate::process::protocol::{Identity, SecretValue};
 use crate::process::state::StateDir;
@@ -42,6 +43,7 @@ pub(super) struct Launched {
 
 pub(super) fn launch(launch: Launch<'_>) -> Result<Launched, FailedStart> {
     let program = launch.store.verified(&launch.desired.digest).map_err(not_whole)?;
+    program::can_run_here(&program).map_err(|why| FailedStart { why, may_pass: false })?;
     let secrets = secrets(launch.state, launch.desired)?;
     let (log, file) =
         Log::open(&launch.state.logs(), &launch.name.log_name()).map_err(failed("open its log"))?;

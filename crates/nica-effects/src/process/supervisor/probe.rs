@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
-pub(super) const PROBE_EVERY: Duration = Duration::from_millis(50);
+const PROBE_EVERY: Duration = Duration::from_millis(50);
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
 const SCRAPE_EVERY: Duration = Duration::from_secs(1);
 /// A silent probe says less than a 503: it takes this many in a row to call a ready replica unready.
