@@ -52,8 +52,13 @@ impl StateDir {
         Lock::take(&self.root.join(name))
     }
 
-    /// The folder of this state's sockets. Its name is short, because socket paths end at 108 bytes.
+    /// The folder of this state's sockets: the one in use, whatever our own `XDG_RUNTIME_DIR` is, else a new one. Its
+    /// name is short, because socket paths end at 108 bytes.
     pub(super) fn runtime(&self) -> Result<PathBuf, ProcessError> {
+        let note = std::fs::read_to_string(self.socket_note()).ok();
+        if let Some(Ok(path)) = note.and_then(|note| Some(ours(Path::new(&note).parent()?.into()))) {
+            return Ok(path);
+        }
         let name = Digest::of(self.root.as_os_str().as_bytes());
         let path = config::runtime_dir().join(format!("nica-{}", &name.as_str()[..16]));
         match DirBuilder::new().mode(0o700).create(&path) {

@@ -73,6 +73,7 @@ fn marks(launch: &Launch<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Our own descriptors 3 and 4 (the runtime's, open since before the lock) are replaced in the child alone.
 fn give(command: &mut Command, service: Option<OwnedFd>, admin: UnixListener) {
     let sockets = service.into_iter().chain([OwnedFd::from(admin)]);
     let numbered = sockets.zip(FIRST_FD..).map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
