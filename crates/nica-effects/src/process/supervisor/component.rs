@@ -2,7 +2,6 @@
 //!
 //! Knows no socket and no file. The supervisor tells it what happened and asks what follows.
 
-use super::probe::PROBE_EVERY;
 use super::replica::Replica;
 use super::roll::{self, Leave, Member, Move};
 use crate::process::metrics::{self, Metrics};
@@ -131,7 +130,6 @@ impl Component {
             passed_ms: now_boot_ms.saturating_sub(wanted.since_boot_ms),
             missing,
             next_probe_in_ms: if starting { 0 } else { pause.as_millis() as u64 },
-            probe_ms: PROBE_EVERY.as_millis() as u64,
         };
         let readiness = (!wanted.rolled_out).then_some(outlook);
         History { proven, failed_starts: self.failed_starts.clone(), exits: self.exits.clone(), readiness }
