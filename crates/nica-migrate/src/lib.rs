@@ -8,10 +8,12 @@ mod catalog;
 pub mod connect;
 mod converge;
 pub mod fence;
+pub mod fingerprint;
 pub mod lexer;
 pub mod runner;
 pub mod schema;
 pub mod scratch;
+pub mod seed;
 pub mod source;
 pub mod state;
 

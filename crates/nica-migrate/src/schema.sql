@@ -56,6 +56,7 @@ CREATE TABLE nica.run (
     abort_by      text,
     participants  jsonb NOT NULL DEFAULT '[]',
     retained      jsonb NOT NULL DEFAULT '[]',
+    judged        text REFERENCES nica.blob,
     forward_until timestamptz,
     down_until    timestamptz,
     opened_at     timestamptz NOT NULL DEFAULT now(),
@@ -104,23 +105,27 @@ CREATE TABLE nica.migration (
     applied_at timestamptz
 );
 
--- `key` is canonical JSON of the key columns; `sum` of the row as written.
+-- `key` is canonical JSON of the key columns; `sum` of the row as written, over `columns`, which are those that the
+-- files fill; `retire` is the column that says when the row left the files.
 CREATE TABLE nica.seed (
     "table" text NOT NULL,
     key     text NOT NULL,
     sum     text NOT NULL,
+    columns text[] NOT NULL DEFAULT '{}',
+    retire  text,
     local   boolean NOT NULL DEFAULT false,
     state   text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'retired')),
     run     text,
     PRIMARY KEY ("table", key)
 );
 
--- The row as it was before the run wrote it; null when the run inserted it.
+-- `before` is what the run did (insert, update, retire, record), the row's values before it and its line in
+-- nica.seed before it.
 CREATE TABLE nica.seed_undo (
     run       text NOT NULL,
     "table"   text NOT NULL,
     key       text NOT NULL,
-    before    jsonb,
+    before    jsonb NOT NULL,
     wrote_sum text NOT NULL,
     PRIMARY KEY (run, "table", key)
 );

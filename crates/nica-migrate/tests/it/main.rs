@@ -5,6 +5,8 @@ mod common;
 mod connecting;
 mod converging;
 mod fence;
+mod fingerprint;
 mod genesis;
 mod running;
 mod scratch;
+mod seeds;
