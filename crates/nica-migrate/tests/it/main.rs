@@ -3,6 +3,7 @@
 mod common;
 mod connecting;
 mod converging;
+mod doors;
 mod fence;
 mod fingerprint;
 mod genesis;
