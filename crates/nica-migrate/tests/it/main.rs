@@ -7,6 +7,7 @@ mod doors;
 mod fence;
 mod fingerprint;
 mod genesis;
+mod health;
 mod running;
 mod scratch;
 mod seeds;
