@@ -9,6 +9,7 @@ pub mod connect;
 mod converge;
 pub mod fence;
 pub mod fingerprint;
+pub mod health;
 pub mod lexer;
 pub mod runner;
 pub mod schema;
