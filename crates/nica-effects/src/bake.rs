@@ -60,7 +60,7 @@ impl Bake {
     pub async fn look(&mut self, hands: &mut Hands) -> Result<Event, Failure> {
         tokio::time::sleep(SCRAPE).await;
         let metrics = hands.target()?.scrape().await?;
-        let components = hands.target()?.observe().await?.components;
+        let components = hands.components().await?;
         for (name, watched) in &mut self.components {
             watched.seen.ready = components.get(name).map_or(0, |seen| seen.ready);
             let replicas = metrics.get(name).and_then(|by| by.get(&watched.seen.generation));
@@ -126,7 +126,9 @@ impl Watched {
         Watched { desired: desired.clone(), seen, unanswered, prober }
     }
 
-    fn take(&mut self, replicas: Option<&BTreeMap<u32, String>>) {
+    fn take(&mut self, text: Option<&String>) {
+        let replicas = text.map(|t| BTreeMap::from([(1u32, t.clone())]));
+        let replicas = replicas.as_ref();
         self.seen.unanswered = self.unanswered.load(Ordering::Relaxed);
         for replica in 1..=self.desired.replicas {
             match replicas.and_then(|by| by.get(&replica)).map(|text| metrics_text::parse(text)) {

@@ -116,7 +116,10 @@ async fn note(
     n: usize,
     status: Status,
 ) -> Result<Option<Carried>, Failure> {
-    mark(hands, run, n, status, memory.seen(n)).await?;
+    match status {
+        Status::Retained => perform::retain(hands, run, n).await?,
+        _ => mark(hands, run, n, status, memory.seen(n)).await?,
+    }
     let what = describe(&run.plan.steps[n]);
     match status {
         Status::Retained => hands.tell(Event::Retained { n, what }),

@@ -1,5 +1,6 @@
 //! How an effect can fail, sorted by what the run must do about it.
 
+use crate::process::{Refusal, TargetError};
 use crate::records::RecordError;
 use nica_migrate::fence::{Class, FenceError, classify};
 use nica_migrate::runner::RunError;
@@ -67,6 +68,21 @@ impl From<FenceError> for Failure {
             }
             FenceError::Managed { .. } | FenceError::Name { .. } => Failure::Mismatch(why),
             FenceError::Sql { why, .. } => Failure::Refused(why),
+        }
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Failure {
+        let why = error.to_string();
+        match error {
+            TargetError::NoAnswer { .. } => Failure::Lost(why),
+            TargetError::Refused(Refusal::Superseded { .. }) => Failure::Superseded,
+            // Decided on what is no longer so: nothing was changed, the next look decides anew.
+            TargetError::Refused(Refusal::Duplicate { .. }) => Failure::Locked(why),
+            TargetError::Refused(Refusal::OtherEnvironment { .. }) => Failure::Mismatch(why),
+            TargetError::Refused(Refusal::Invalid(_)) => Failure::Refused(why),
+            _ => Failure::Unreachable { participant: "target", why },
         }
     }
 }

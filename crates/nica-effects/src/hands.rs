@@ -5,11 +5,12 @@
 
 use crate::event::{Event, Sink};
 use crate::failure::Failure;
-use crate::process::{Identity, TargetClient};
+use crate::process::{Cursor, Identity, Seen, TargetClient};
 use nica_migrate::connect::{DbUrl, connect};
 use crate::records::run::OpenRun;
 use nica_migrate::fence::{Admission, Guarded, Holder, Lease, Limits, admit, session_name};
 use nica_migrate::runner::{By, Session};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_postgres::Client;
@@ -41,6 +42,8 @@ pub struct Hands {
     pub access: Access,
     pub fence: i64,
     target: Option<TargetClient>,
+    /// Up to where the target's history was seen.
+    cursor: Option<Cursor>,
     lease: Lease,
     client: Client,
     /// Suffix of the open run, once there is one; part of our session names.
@@ -57,7 +60,7 @@ impl Hands {
         let lease = Lease::wait(&access.url, &holder, access.lease_ttl, patience).await?;
         let fence = lease.number();
         let client = session(&access, fence, None).await?;
-        let mut hands = Hands { access, fence, target: None, lease, client, suffix: None };
+        let mut hands = Hands { access, fence, target: None, cursor: None, lease, client, suffix: None };
         hands.admit_database().await?;
         Ok(hands)
     }
@@ -72,7 +75,7 @@ impl Hands {
         if self.target.is_none() {
             let identity = self.identity().await?;
             let access = &self.access;
-            self.target = Some(TargetClient::connect_or_start(&access.state, &access.nica, identity).await?);
+            self.target = Some(TargetClient::connect_or_start(&access.state, &access.nica, &identity).await?);
         }
         Ok(())
     }
@@ -84,9 +87,23 @@ impl Hands {
         Ok(self.target()?.admit(fence).await?)
     }
 
-    pub fn target(&mut self) -> Result<&mut TargetClient, Failure> {
+    pub fn target(&self) -> Result<&TargetClient, Failure> {
         let why = || "it was not admitted by this deployer".to_string();
-        self.target.as_mut().ok_or_else(|| Failure::Unreachable { participant: "target", why: why() })
+        self.target.as_ref().ok_or_else(|| Failure::Unreachable { participant: "target", why: why() })
+    }
+
+    /// What the target runs now.
+    pub async fn components(&mut self) -> Result<BTreeMap<String, Seen>, Failure> {
+        let observed = self.target()?.observe().await?;
+        self.cursor = Some(observed.cursor);
+        Ok(observed.components)
+    }
+
+    /// Come back as soon as the target differs from what was last seen of it, at the latest after `limit`.
+    pub async fn watch_target(&mut self, limit: Duration) -> Result<(), Failure> {
+        let observed = self.target()?.watch(self.cursor.as_ref(), limit).await?;
+        self.cursor = Some(observed.cursor);
+        Ok(())
     }
 
     /// After a lost answer: our own fence ends here too, so that a late request lands on a fence that is gone.

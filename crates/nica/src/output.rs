@@ -2,6 +2,7 @@
 //! form carry the same facts.
 
 mod human;
+pub use human::ending;
 mod json;
 
 use crate::cli::{Color, Global};

@@ -58,7 +58,7 @@ fn retained(run: &OpenRun) -> Vec<String> {
 async fn read_back(hands: &mut Hands) -> Result<(String, Digest), Failure> {
     let control = control::read(hands.client()).await?;
     let env_id = control.map(|c| c.env_id).unwrap_or_default();
-    let components = hands.target()?.observe().await?.components;
+    let components = hands.components().await?;
     let projection = crate::sight::projection(hands.client(), &env_id, &components).await?;
     Ok((env_id, projection.hash()))
 }

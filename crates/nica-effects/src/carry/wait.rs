@@ -35,7 +35,7 @@ pub async fn wait(
         Waiting::Rollout(n) => {
             begin_waiting(hands, memory, run, *n).await?;
             tell_rollout(hands, run, *n, world);
-            hands.target()?.wait_change(LOOK).await?;
+            hands.watch_target(LOOK).await?;
         }
         Waiting::Bake(n) => {
             begin_waiting(hands, memory, run, *n).await?;
@@ -43,7 +43,7 @@ pub async fn wait(
         }
         Waiting::Deletion(_) | Waiting::BaselineServes(_) => {
             tell_once(hands, memory, waiting);
-            hands.target()?.wait_change(LOOK).await?;
+            hands.watch_target(LOOK).await?;
         }
         Waiting::Barrier => {
             tell_once(hands, memory, waiting);
@@ -68,7 +68,8 @@ async fn begin_waiting(hands: &mut Hands, memory: &mut Memory, run: &OpenRun, n:
 
 async fn bake(hands: &mut Hands, memory: &mut Memory, run: &OpenRun, n: usize) -> Result<(), Failure> {
     if memory.bake.as_ref().is_none_or(|bake| bake.step != n) {
-        memory.bake = Some(Bake::begin(n, &run.plan));
+        let rows = crate::records::ledger::read(hands.client()).await?;
+        memory.bake = Some(Bake::begin(n, &run.plan, crate::records::ledger::baseline_bake(&rows)));
     }
     if let Some(bake) = memory.bake.as_mut() {
         let note = bake.look(hands).await?;

@@ -41,6 +41,12 @@ fn row(row: &SqlRow) -> Result<Row, RecordError> {
     })
 }
 
+/// The figures of the bake of what is live; none where the chain is broken or that release had none.
+pub fn baseline_bake(rows: &[Row]) -> Option<Figures> {
+    let entries = nica_engine::ledger::verify(rows, None).ok()?;
+    nica_engine::ledger::baseline_bake(&entries).cloned()
+}
+
 pub async fn append(tx: &Transaction<'_>, run: &OpenRun, closing: &Closing<'_>) -> Result<Anchor, RecordError> {
     let select = "SELECT n, entry, prev, hash FROM nica.ledger ORDER BY n DESC LIMIT 1";
     let last = tx.query_opt(select, &[]).await?.as_ref().map(row).transpose()?;

@@ -7,14 +7,18 @@ use crate::exit::Exit;
 use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
 use nica_effects::open;
-use nica_effects::process::client::TargetClient;
+use nica_effects::process::TargetClient;
 use std::sync::Arc;
 
 pub async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<Exit> {
     let file = ReleaseFile::read(&args.release)?;
     let access = context.access(&args.env.env, Arc::new(|_| {}))?;
     let client = open::reader(&access).await?;
-    let components = TargetClient::observe_offline(&access.state).await?;
+    let components = match TargetClient::connect(&access.state).await {
+        Ok(target) => target.observe().await?.components,
+        // No supervisor was ever started here, or none runs now: nothing is served.
+        Err(_) => Default::default(),
+    };
     let prepared = prepare(context, &args.env.env, &file, &client, &components).await?;
     if let Some(out) = &args.out {
         let bytes = nica_engine::canonical::to_bytes(&prepared.plan);

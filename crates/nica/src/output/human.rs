@@ -66,6 +66,7 @@ impl Live {
             Event::Waiting { what } => self.mark('·', "waiting", &format!("for {what}"), None),
             Event::TurnedBack { reason } => format!("{}\n  = next: the release is being taken back", self.mark('✗', "refused", reason, None)),
             Event::Readmitted { fence, why } => self.mark('·', "admitted", &format!("again as fence {fence}: {why}"), None),
+            Event::Anchored { entries, last } => self.mark('✓', "ledger", &format!("entry {entries}, {}", last.short()), None),
             Event::Started { .. } | Event::Settled { .. } => return None,
         };
         Some((kind(event), line))
