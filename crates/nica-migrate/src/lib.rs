@@ -6,9 +6,11 @@
 pub mod connect;
 pub mod fence;
 pub mod lexer;
+pub mod runner;
 pub mod schema;
 pub mod scratch;
 pub mod seed;
 pub mod source;
+pub mod state;
 
 pub use connect::{ConnectError, DbUrl, connect};

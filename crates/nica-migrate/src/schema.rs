@@ -3,7 +3,7 @@
 use crate::connect::reason;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Transaction};
 
 /// Raised only in the transaction that opens a run, and only by adding.
 pub const SCHEMA_FORMAT: i32 = 1;
@@ -25,6 +25,11 @@ pub enum SchemaError {
         "open this database: it belongs to {found_service}/{found_env}, not to {service}/{env}; check the url"
     )]
     Foreign { found_service: String, found_env: String, service: String, env: String },
+    #[error(
+        "create schema nica: tables of the service made by role `{role}` would land in it; use a role of another \
+         name, or ALTER ROLE {role} SET search_path = public"
+    )]
+    SearchPath { role: String },
     #[error("create schema nica: {0}")]
     Sql(String),
 }
@@ -75,11 +80,14 @@ async fn try_genesis(client: &mut Client, service: &str, env: &str) -> Result<Op
         return Ok(None);
     }
     // The lock may have become free because its holder had just committed the schema.
-    let there: bool = tx.query_one("SELECT to_regclass('nica.control') IS NOT NULL", &[]).await?.get(0);
+    // Asked of the table itself: to_regclass may answer from a cache that nothing has refreshed since we looked.
+    let there = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'nica')";
+    let there: bool = tx.query_one(there, &[]).await?.get(0);
     if there {
         return Ok(None);
     }
     tx.batch_execute(DDL).await?;
+    refuse_own_name(&tx).await?;
     tx.execute(
         "INSERT INTO nica.control (service, env, system_id, format)
          SELECT $1, $2, system_identifier::text, $3 FROM pg_control_system()",
@@ -88,6 +96,13 @@ async fn try_genesis(client: &mut Client, service: &str, env: &str) -> Result<Op
     .await?;
     tx.commit().await?;
     Ok(Some(true))
+}
+
+/// The default search path begins with the role's own name.
+async fn refuse_own_name(tx: &Transaction<'_>) -> Result<(), SchemaError> {
+    let sql = "SELECT current_user::text, current_schemas(false) && ARRAY['nica', 'nica_attic']::name[]";
+    let row = tx.query_one(sql, &[]).await?;
+    if row.get(1) { Err(SchemaError::SearchPath { role: row.get(0) }) } else { Ok(()) }
 }
 
 async fn check_owner(client: &Client, service: &str, env: &str) -> Result<(), SchemaError> {

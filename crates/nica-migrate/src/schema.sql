@@ -56,6 +56,7 @@ CREATE TABLE nica.run (
     abort_by      text,
     participants  jsonb NOT NULL DEFAULT '[]',
     retained      jsonb NOT NULL DEFAULT '[]',
+    judged        text REFERENCES nica.blob,
     forward_until timestamptz,
     down_until    timestamptz,
     opened_at     timestamptz NOT NULL DEFAULT now(),

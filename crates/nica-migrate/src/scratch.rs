@@ -16,7 +16,7 @@ use tokio_postgres::Client;
 pub use find::{Binaries, find_binaries};
 
 /// The superuser of every scratch cluster.
-pub const SCRATCH_USER: &str = "nica";
+pub const SCRATCH_USER: &str = "scratch";
 const START_LIMIT: Duration = Duration::from_secs(30);
 const START_POLL: Duration = Duration::from_millis(5);
 

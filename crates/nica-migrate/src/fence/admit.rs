@@ -5,7 +5,6 @@
 //! its dead client had already sent must not happen after this.
 
 use super::{Class, FenceError, classify, within};
-use rand::Rng as _;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
@@ -149,5 +148,5 @@ async fn give_up_at(
 }
 
 fn jitter(base: Duration) -> Duration {
-    base.mul_f64(rand::rng().random_range(0.5..1.5))
+    base.mul_f64(rand::random_range(0.5..1.5))
 }

@@ -6,7 +6,6 @@
 
 use super::{Class, FenceError, classify, session_name, within};
 use crate::connect::{DbUrl, connect};
-use rand::Rng as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -99,7 +98,7 @@ impl Lease {
             if before > deadline {
                 return Err(held(peek(&client, ttl).await?));
             }
-            sleep(POLL.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+            sleep(POLL.mul_f64(rand::random_range(0.5..1.5))).await;
         }
     }
 

@@ -87,14 +87,13 @@ fn refusal(statement: &Statement<'_>) -> Option<(usize, String)> {
 /// SET, RESET and set_config of what is ours.
 fn setting(tokens: &[Token<'_>]) -> Option<(usize, String)> {
     let first = tokens.first()?;
-    if first.is("set") || first.is("reset") || first.is("discard") {
-        if let Some(name) = set_name(&tokens[1..]) {
-            let verb = first.text.to_uppercase();
-            return Some((
-                first.line,
-                format!("{verb} {name} is NICA's: limits and roles are set around the file"),
-            ));
-        }
+    let sets = first.is("set") || first.is("reset") || first.is("discard");
+    if let Some(name) = sets.then(|| set_name(&tokens[1..])).flatten() {
+        let verb = first.text.to_uppercase();
+        return Some((
+            first.line,
+            format!("{verb} {name} is NICA's: limits and roles are set around the file"),
+        ));
     }
     let call = tokens.iter().position(|t| t.is("set_config"))?;
     let named = tokens[call..].iter().find(|t| t.kind == Kind::Text)?;

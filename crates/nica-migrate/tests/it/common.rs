@@ -1,7 +1,9 @@
 //! The cluster that all tests share, and fresh databases cloned from a template that has the schema `nica`.
 
-use nica_migrate::fence::Holder;
+use nica_migrate::fence::{Holder, Limits};
+use nica_migrate::runner::{By, Session};
 use nica_migrate::scratch::ScratchCluster;
+use nica_migrate::source::{Manifest, Migration};
 use nica_migrate::{DbUrl, connect, schema};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
@@ -68,4 +70,22 @@ pub(crate) fn holder(name: &str) -> Holder {
 pub(crate) fn signal(pid: i32, name: &str) {
     let status = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
     assert!(status.expect("kill is there").success(), "kill -{name} {pid}");
+}
+
+/// Runs migrations under the fence that a new database has admitted.
+pub(crate) fn runner(url: &DbUrl) -> Session {
+    Session {
+        url: url.clone(),
+        env: ENV.to_string(),
+        fence: 0,
+        run_suffix: None,
+        limits: Limits::default(),
+        patience: std::time::Duration::from_secs(10),
+        by: By { run: None, who: "ana".to_string(), version: "0.1.0".to_string() },
+    }
+}
+
+pub(crate) fn migration(id: &str, up: &str, down: Option<&str>) -> Migration {
+    let down = down.map(str::to_string);
+    Migration::new(id, Manifest::default(), up.to_string(), down).expect("a good migration")
 }

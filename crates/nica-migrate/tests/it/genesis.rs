@@ -42,6 +42,20 @@ async fn database_of_another_environment_is_refused() {
     assert!(error.to_string().contains("belongs to nica/test, not to nica/prod"), "{error}");
 }
 
+/// Red once happened: a role `nica` made its tables in the schema `nica`.
+#[tokio::test]
+async fn role_whose_tables_would_land_in_the_schema_is_refused() {
+    let url = empty_database().await;
+    let admin = session(&url).await;
+    admin.batch_execute("CREATE ROLE nica SUPERUSER LOGIN").await.expect("a role");
+    let mut client = session(&url.with_user("nica", None)).await;
+    let error = schema::genesis(&mut client, SERVICE, ENV).await.expect_err("it is named nica");
+    assert!(matches!(error, SchemaError::SearchPath { .. }), "{error}");
+    assert!(!schema::exists(&admin).await.expect("a read"));
+    client.batch_execute("SET search_path = public").await.expect("set");
+    assert!(schema::genesis(&mut client, SERVICE, ENV).await.expect("now it is safe"));
+}
+
 #[tokio::test]
 async fn serves_says_what_is_applied_and_stays_readable_for_plain_roles() {
     let url = database().await;

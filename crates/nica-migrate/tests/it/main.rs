@@ -4,5 +4,6 @@ mod common;
 mod connecting;
 mod fence;
 mod genesis;
+mod running;
 mod scratch;
 mod seeds;
