@@ -2,8 +2,12 @@
 
 mod common;
 mod connecting;
+mod converging;
+mod doors;
 mod fence;
+mod fingerprint;
 mod genesis;
+mod health;
 mod running;
 mod scratch;
 mod seeds;
