@@ -67,7 +67,7 @@ pub async fn admit_target(hands: &mut Hands) -> Result<(), Failure> {
 pub async fn is_as_planned(hands: &mut Hands, plan: &Plan) -> Result<bool, Failure> {
     let components = hands.components().await?;
     let control = control::read(hands.client()).await?;
-    let env_id = control.map(|c| c.env_id).unwrap_or_default();
+    let env_id = control.as_ref().map(control::Control::settled_id).unwrap_or_default();
     Ok(sight::projection(hands.client(), &env_id, &components).await?.hash() == plan.projection)
 }
 

@@ -32,7 +32,7 @@ pub async fn look(client: &Client, components: &Components, seeds: &[SeedFile]) 
         components: components.iter().map(|(name, seen)| (name.clone(), seen.world())).collect(),
         ..World::default()
     };
-    let env_id = control.as_ref().map(|c| c.env_id.clone()).unwrap_or_default();
+    let env_id = control.as_ref().map(Control::settled_id).unwrap_or_default();
     let projection = projection(client, &env_id, components).await?;
     Ok(Sight { control, world, projection })
 }

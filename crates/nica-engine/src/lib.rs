@@ -20,6 +20,7 @@ pub mod projection;
 pub mod release;
 pub mod signature;
 pub mod span;
+pub mod track;
 pub mod undo;
 pub mod validate;
 pub mod world;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Carry a Postgres-backed service from a commit to production, and always carry it back.
 #[derive(Debug, Parser)]
-#[command(name = "nica", version, propagate_version = true, infer_long_args = true, arg_required_else_help = true)]
+#[command(name = "nica", version, infer_long_args = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -124,4 +124,13 @@ pub struct State {
     /// The target's state folder.
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_two_arguments_share_a_name() {
+        use clap::CommandFactory as _;
+        super::Cli::command().debug_assert();
+    }
 }

@@ -24,6 +24,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// `drifted`: after opening the world was not the planned one.
+    pub fn drifted(drifted: bool) -> Memory {
+        Memory { drifted, ..Memory::default() }
+    }
+
     pub fn meet(&mut self, run: &OpenRun) {
         self.run = Some(run.id.clone());
         if run.direction == Direction::Back && self.back_since.is_none() {

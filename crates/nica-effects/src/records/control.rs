@@ -20,6 +20,14 @@ pub struct Control {
     pub people_hash: Option<String>,
 }
 
+impl Control {
+    /// The environment's uuid once something was settled in it. Before, there is nothing that a plan could mistake
+    /// for something else, and a first plan has the same hash before and after the schema is made.
+    pub fn settled_id(&self) -> String {
+        if self.baseline.is_some() { self.env_id.clone() } else { String::new() }
+    }
+}
+
 /// None where the schema was never made.
 pub async fn read(client: &impl GenericClient) -> Result<Option<Control>, RecordError> {
     let exists = "SELECT to_regclass('nica.control') IS NOT NULL";

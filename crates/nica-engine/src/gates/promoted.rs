@@ -150,6 +150,7 @@ mod tests {
     fn what_does_not_count_does_not_count() {
         use Ending::*;
         // A run of another release that was undone did not replace it; deploying again does not restart its time.
+        assert!(ids("promoted", stage(&[("2.0", Live, 0), ("2.1", Back, 9)])).is_empty());
         assert!(ids("promoted", stage(&[("2.0", Live, 0), ("2.1", Back, 9), ("2.0", Live, 23)])).is_empty());
         assert_eq!(
             ids("promoted", stage(&[("2.0", Live, 0), ("2.1", Live, 9), ("2.0", Live, 23)])),

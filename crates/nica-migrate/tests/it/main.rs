@@ -2,7 +2,9 @@
 
 mod common;
 mod connecting;
+mod converging;
 mod fence;
+mod fingerprint;
 mod genesis;
 mod running;
 mod scratch;

@@ -10,7 +10,6 @@ use crate::release_file::ReleaseFile;
 use nica_effects::carry::{Memory, carry};
 use nica_effects::hands::Hands;
 use nica_effects::open;
-use nica_effects::process::SecretValue;
 use nica_effects::records::run::Judged;
 use std::time::Instant;
 
@@ -44,7 +43,7 @@ async fn deploy(context: &Context, hands: &mut Hands, env: &str, file: &ReleaseF
     }
     store(hands, &prepared).await?;
     let as_planned = open::open(hands, &prepared.plan, &variables::actor(), &prepared.texts, &Judged::default()).await?;
-    let mut memory = Memory { drifted: !as_planned, ..Memory::default() };
+    let mut memory = Memory::drifted(!as_planned);
     let carried = carry(hands, &mut memory).await?;
     let baseline = prepared.plan.baseline.as_ref().map(|b| b.version.as_str());
     Ok(resume::report(context, &carried, &prepared.plan.version, baseline, begun))
@@ -54,10 +53,10 @@ async fn deploy(context: &Context, hands: &mut Hands, env: &str, file: &ReleaseF
 async fn store(hands: &mut Hands, prepared: &Preparation) -> anyhow::Result<()> {
     let target = hands.target()?;
     for (digest, bytes) in &prepared.executables {
-        target.put(bytes, digest).await?;
+        target.put_bytes(bytes, digest).await?;
     }
     for value in &prepared.secrets {
-        target.put_secret(SecretValue::new(value.clone())).await?;
+        target.put_secret(value.clone()).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::context::Context;
 use crate::config::variables;
 use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
-use nica_effects::process::secret;
+use nica_effects::process::{SecretValue, secret};
 use nica_effects::sight::{self, Components};
 use nica_engine::effect::SecretName;
 use nica_engine::plan::{self, Plan, Target};
@@ -20,7 +20,7 @@ pub struct Preparation {
     pub texts: Vec<(&'static str, Vec<u8>)>,
     pub executables: Vec<(Digest, Vec<u8>)>,
     /// Values for the target's store. Never printed, never recorded.
-    pub secrets: Vec<String>,
+    pub secrets: Vec<SecretValue>,
 }
 
 /// A variable that a component needs and that this process does not have.
@@ -77,7 +77,7 @@ fn seed_files(file: &ReleaseFile) -> anyhow::Result<Vec<SeedFile>> {
     file.release.seeds.iter().map(parse).collect()
 }
 
-fn secret_values(env: &str, file: &ReleaseFile) -> Result<BTreeMap<(String, String), String>, SecretMissing> {
+fn secret_values(env: &str, file: &ReleaseFile) -> Result<BTreeMap<(String, String), SecretValue>, SecretMissing> {
     let mut values = BTreeMap::new();
     for (component, config) in file.release.config.get(env).into_iter().flatten() {
         for (variable, source_variable) in &config.secrets {
@@ -88,7 +88,7 @@ fn secret_values(env: &str, file: &ReleaseFile) -> Result<BTreeMap<(String, Stri
                 source_variable: source_variable.clone(),
             };
             let value = variables::variable(source_variable).ok_or_else(missing)?;
-            values.insert((component.clone(), variable.clone()), value);
+            values.insert((component.clone(), variable.clone()), SecretValue::new(value));
         }
     }
     Ok(values)

@@ -53,7 +53,7 @@ async fn carry_open(hands: &mut Hands, open: &run::OpenRun) -> anyhow::Result<Ca
     let direction = if open.direction == Direction::Back { "back" } else { "forward" };
     hands.tell(Event::Resumed { run: open.id.clone(), direction });
     let as_planned = open::is_as_planned(hands, &open.plan).await?;
-    let mut memory = Memory { drifted: !as_planned, ..Memory::default() };
+    let mut memory = Memory::drifted(!as_planned);
     Ok(carry(hands, &mut memory).await?)
 }
 

@@ -10,6 +10,7 @@ pub async fn supervise(state: PathBuf) -> anyhow::Result<Exit> {
 }
 
 pub async fn keep(state: PathBuf) -> anyhow::Result<Exit> {
-    process::keeper::run(state).await?;
+    // It waits in `poll` and shares nothing with the runtime.
+    tokio::task::block_in_place(|| process::keeper::run(state))?;
     Ok(Exit::Done)
 }
