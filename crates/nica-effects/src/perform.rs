@@ -151,8 +151,19 @@ pub async fn retain(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Fa
     Ok(tx.commit().await?)
 }
 
-async fn converge_up(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> { todo!() }
-async fn converge_down(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> { todo!() }
+async fn converge_up(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let text = stored(hands.client(), migration).await?;
+    hands.session(run).converge_up(&text).await?;
+    mark(hands, run, n, Status::Done, json!({ "migration": migration.id })).await
+}
+
+async fn converge_down(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Back).await?;
+    hands.session(run).converge_down(&migration.id).await?;
+    mark(hands, run, n, Status::Undone, json!({ "migration": migration.id })).await
+}
+
 async fn unpark(_: &mut Hands, _: &OpenRun, _: usize, _: &str) -> Result<(), Failure> { todo!() }
 
 async fn seeds_up(hands: &mut Hands, run: &OpenRun, n: usize, files: &[SeedFile]) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ mod component;
 mod launch;
 mod logs;
 mod probe;
+mod program;
 mod replica;
 mod requests;
 mod roll;
@@ -89,6 +90,7 @@ pub async fn run(state: PathBuf) -> Result<(), ProcessError> {
         supervisor.settle();
         if supervisor.stopping && supervisor.components.is_empty() {
             supervisor.sockets.end();
+            let _ = std::fs::remove_dir_all(&supervisor.runtime);
             return Ok(());
         }
     }
@@ -285,7 +287,7 @@ impl Supervisor {
     fn watch_over(&mut self, replica: Replica) {
         self.next_key += 1;
         let started = replica.child.is_some();
-        if let Err(error) = probe::start(&replica, self.next_key, self.events.clone()) {
+        if let Err(error) = probe::start(&replica, self.next_key, self.store.clone(), self.events.clone()) {
             tracing::error!(%error, "replica cannot be watched");
         }
         let component = self.components.entry(replica.name.component.clone()).or_default();

@@ -43,13 +43,39 @@ fn cargo(package: &str, release: Option<(&str, &Path)>) -> Result<()> {
     command.args(["build", "--release", "--quiet", "--package", package]).current_dir(repo::root());
     if let Some((version, folder)) = release {
         command.env("NICA_VERSION", version).env("NICA_COMMIT", ci::commit()?);
-        command
-            .env("NICA_MIGRATIONS_DIR", folder.join("migrations"))
-            .env("NICA_SEEDS_DIR", folder.join("seeds"));
+        command.env("NICA_EMBEDDED", write_list(folder)?);
     }
     let out = command.stdin(Stdio::null()).output().context("start cargo")?;
     if !out.status.success() {
         bail!("build {package}:\n{}", String::from_utf8_lossy(&out.stderr));
+    }
+    Ok(())
+}
+
+/// What the service's `main` takes in instead of `crates/nica-backend/embedded.in`.
+fn write_list(folder: &Path) -> Result<PathBuf> {
+    let mut text = String::from("Bundle {\n");
+    for name in ["migrations", "seeds"] {
+        let mut files = Vec::new();
+        list(&folder.join(name), "", &mut files)?;
+        files.sort();
+        let entry = |(path, full): &(String, PathBuf)| format!("    ({path:?}, include_str!({full:?})),\n");
+        text += &format!("{name}: &[\n{}],\n", files.iter().map(entry).collect::<String>());
+    }
+    let path = folder.join("embedded.in");
+    fs::write(&path, text + "}\n").with_context(|| format!("write {}", path.display()))?;
+    Ok(path)
+}
+
+fn list(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            list(&path, &format!("{prefix}{name}/"), files)?;
+        } else {
+            files.push((format!("{prefix}{name}"), path));
+        }
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ async fn metrics_of_a_generation_add_up_over_living_and_gone_replicas() {
     let tally = traffic.end_without_loss().await;
     let metrics = world.client.scrape().await.expect("answers").remove(COMPONENT).expect("it is there");
     let served = |generation| {
-        let text: &String = &metrics[&generation];
+        let text: &String = &metrics[&generation].total;
         text.lines()
             .find_map(|line| line.strip_prefix("served_total ")?.parse::<u64>().ok())
             .expect("a number")

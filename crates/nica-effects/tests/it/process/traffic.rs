@@ -46,6 +46,7 @@ impl Traffic {
         Traffic { stop, clients }
     }
 
+    #[allow(clippy::print_stdout, reason = "figures of a test run")]
     pub(crate) async fn end(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
         let mut sum = Tally::default();
