@@ -34,20 +34,23 @@ CREATE TABLE goal (
     retired_at        timestamptz
 );
 
--- `min` and `max` are inclusive unless `note` says otherwise; a bound that does not exist is NULL.
+-- `min` and `max` are inclusive unless they are marked as exclusive (NULL is not); a bound that does not exist is
+-- NULL.
 CREATE TABLE clinical_limit (
-    id          text PRIMARY KEY,
-    metric      text NOT NULL,
-    population  text NOT NULL,
-    min         numeric,
-    max         numeric,
-    unit        text NOT NULL,
-    note        text,
-    source      text NOT NULL,
-    edition     text NOT NULL,
-    valid_from  date NOT NULL,
-    status      text NOT NULL,
-    retired_at  timestamptz
+    id             text PRIMARY KEY,
+    metric         text NOT NULL,
+    population     text NOT NULL,
+    min            numeric,
+    max            numeric,
+    min_exclusive  boolean,
+    max_exclusive  boolean,
+    unit           text NOT NULL,
+    note           text,
+    source         text NOT NULL,
+    edition        text NOT NULL,
+    valid_from     date NOT NULL,
+    status         text NOT NULL,
+    retired_at     timestamptz
 );
 
 CREATE INDEX clinical_limit_metric ON clinical_limit (metric, population);

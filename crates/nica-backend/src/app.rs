@@ -3,15 +3,17 @@
 //! On SIGTERM: readiness flips and a shared socket is left to the others; answers go out for the drain time, each
 //! closing its connection; then idle connections are closed and requests in flight get a deadline.
 
+mod control;
+
 use crate::api::{self, App, Metrics};
 use crate::cli::Build;
 use crate::config::{self, Address};
-use crate::embedded;
 use crate::orchestrator::search_foods::Foods;
 use crate::readiness::{self, Needs, State};
-use crate::server::{self, Gate, Listener, Phase, SocketError};
+use crate::server::{self, Gate, Phase, Socket, SocketError};
 use crate::store::Store;
 use crate::store::serves::Session;
+use control::Control;
 use nica_migrate::ConnectError;
 use nica_telemetry::logs::{Identity, Level, Logs};
 use std::os::fd::RawFd;
@@ -74,17 +76,16 @@ fn log_panics() {
 async fn serve(build: Build, config: config::Serve, logs: &Logs) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    let sockets = Sockets::open(&config).await?;
+    let sockets = Sockets::open(&config)?;
+    // Later than we give up ourselves, so that it is we who say why.
+    let session = Session::new(&config.database, readiness::ASK_LIMIT * 2)?;
     let (phases, phase) = server::phases();
     let (states, readiness) = watch::channel(State::default());
     let app = Arc::new(assemble(build, config, logs, readiness.clone(), phase.clone())?);
     let http = app.config.http.clone();
 
-    let session = Session::new(&app.config.database);
-    tokio::spawn(readiness::watch(session, app.needs.clone(), states));
-    let admin_gate = Gate::admin(phase.clone(), readiness.clone());
-    let admin = server::serve(sockets.admin, admin_gate, api::admin(app.clone()), http.header_timeout);
-    let admin = tokio::spawn(admin);
+    let watcher = readiness::watch(session, app.needs.clone(), states);
+    let control = Control::start(sockets.admin, app.clone(), watcher)?;
     let gate = if sockets.shared { Gate::shared(phase, readiness) } else { Gate::own(phase, readiness) };
     let service = tokio::spawn(server::serve(sockets.http, gate, api::service(app), http.header_timeout));
     tracing::info!(listen.inherited = sockets.shared, "started");
@@ -97,9 +98,10 @@ async fn serve(build: Build, config: config::Serve, logs: &Logs) -> Result<(), S
     phases.send_replace(Phase::Draining);
     sleep(http.drain).await;
     phases.send_replace(Phase::Ending);
-    if timeout(http.shutdown, async { tokio::join!(service, admin) }).await.is_err() {
+    if timeout(http.shutdown, service).await.is_err() {
         tracing::warn!(shutdown_ms = millis(http.shutdown), "ended with requests in flight");
     }
+    control.end().await;
     tracing::info!("ended");
     Ok(())
 }
@@ -115,7 +117,7 @@ fn assemble(
         build,
         store: Store::new(&config.database, config.read_only)?,
         foods: Foods::default(),
-        needs: Needs::new(embedded::migration_ids()),
+        needs: Needs::new(build.bundle.migration_ids()),
         readiness,
         phase,
         metrics: Metrics::new(&config.replica.generation, logs.dropped()),
@@ -124,32 +126,32 @@ fn assemble(
 }
 
 struct Sockets {
-    http: Listener,
-    admin: Listener,
+    http: Socket,
+    admin: Socket,
     /// The service socket belongs to a parent, who shares it out.
     shared: bool,
 }
 
 impl Sockets {
-    async fn open(config: &config::Serve) -> Result<Sockets, SocketError> {
+    fn open(config: &config::Serve) -> Result<Sockets, SocketError> {
         let (inherited, http) = (&config.replica.inherited, &config.http);
         Ok(Sockets {
-            http: open(inherited.http, "http", &http.listen, "LISTEN").await?,
-            admin: open(inherited.admin, "admin", &http.admin_listen, "ADMIN_LISTEN").await?,
+            http: open(inherited.http, "http", &http.listen, "LISTEN")?,
+            admin: open(inherited.admin, "admin", &http.admin_listen, "ADMIN_LISTEN")?,
             shared: inherited.http.is_some(),
         })
     }
 }
 
-async fn open(
+fn open(
     inherited: Option<RawFd>,
     name: &'static str,
     address: &Address,
     variable: &'static str,
-) -> Result<Listener, SocketError> {
+) -> Result<Socket, SocketError> {
     match inherited {
-        Some(fd) => Listener::inherit(fd, name),
-        None => Listener::bind(address, variable).await,
+        Some(fd) => Socket::inherit(fd, name),
+        None => Socket::bind(address, variable),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Arguments in, an outcome out; `main` prints it. The long-running work is started here and lives in `app`.
 
+use crate::embedded::Bundle;
 use crate::{app, config};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ pub mod exit {
 pub struct Build {
     pub version: &'static str,
     pub commit: &'static str,
+    pub bundle: Bundle,
 }
 
 /// What a command leaves behind.

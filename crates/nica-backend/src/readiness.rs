@@ -7,7 +7,7 @@ mod judge;
 mod watcher;
 
 pub use judge::{Needs, Reason, Serves};
-pub use watcher::{Miss, watch};
+pub use watcher::{ASK_LIMIT, Miss, watch};
 
 use std::collections::BTreeSet;
 

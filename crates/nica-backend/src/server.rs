@@ -9,7 +9,7 @@ mod socket;
 
 pub use connection::Peer;
 pub use gate::{Gate, Phase};
-pub use socket::{Listener, SocketError};
+pub use socket::{Socket, SocketError};
 
 use axum::Router;
 use connection::Limits;
@@ -20,10 +20,19 @@ use tokio::task::JoinSet;
 /// What a full descriptor table or a similar trouble of `accept` is given to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `router` on `listener` until the phase is `Ending` and every connection is closed.
+/// Serves `router` on `socket` until the phase is `Ending` and every connection is closed.
 ///
 /// Whoever calls bounds the wait: a client that reads nothing would keep its connection for ever.
-pub async fn serve(listener: Listener, mut gate: Gate, router: Router, header_timeout: Duration) {
+///
+/// # Errors
+/// The runtime cannot watch the socket.
+pub async fn serve(
+    socket: Socket,
+    mut gate: Gate,
+    router: Router,
+    header_timeout: Duration,
+) -> std::io::Result<()> {
+    let listener = socket.listen()?;
     let phase = gate.phase();
     let limits = Limits { header_timeout };
     let mut connections = JoinSet::new();
@@ -47,6 +56,7 @@ pub async fn serve(listener: Listener, mut gate: Gate, router: Router, header_ti
     // Closed here, while others may still hold the socket: what waits in the queue is theirs.
     drop(listener);
     while connections.join_next().await.is_some() {}
+    Ok(())
 }
 
 /// A sender that starts in `Serving`.

@@ -12,6 +12,7 @@ use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
 };
 use nica_migrate::ConnectError;
+use nica_migrate::connect::DriverTls;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -61,9 +62,7 @@ impl Store {
     /// # Errors
     /// The root certificates that the address names cannot be read.
     pub fn new(config: &config::Database, read_only: bool) -> Result<Store, ConnectError> {
-        let (mut driver, tls) = nica_migrate::connect::driver(&config.url, &config.session_name)?;
-        driver.options(session_options(driver.get_options(), config, read_only));
-        driver.connect_timeout(config.connect_timeout);
+        let (driver, tls) = driver(config, &limits(config, read_only))?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let pool = Pool::builder(Manager::from_config(driver, tls, recycling))
             .max_size(config.pool_max)
@@ -165,13 +164,26 @@ fn has_ended(error: &tokio_postgres::Error) -> bool {
         })
 }
 
+/// The driver's settings for a session of this replica, by name and with these settings of the server.
+fn driver(
+    config: &config::Database,
+    settings: &[(&str, String)],
+) -> Result<(tokio_postgres::Config, DriverTls), ConnectError> {
+    let (mut driver, tls) = nica_migrate::connect::driver(&config.url, &config.session_name)?;
+    let given = driver.get_options().unwrap_or_default().to_string();
+    let options =
+        settings.iter().fold(given, |options, (name, value)| format!("{options} -c {name}={value}"));
+    driver.options(options.trim()).connect_timeout(config.connect_timeout);
+    Ok((driver, tls))
+}
+
 /// Limits live in the session, so that they also bind a statement whose request is long gone.
-fn session_options(given: Option<&str>, config: &config::Database, read_only: bool) -> String {
-    let limit = config.statement_timeout.as_millis();
-    let given = given.map(|given| format!("{given} ")).unwrap_or_default();
-    let read_only = if read_only { " -c default_transaction_read_only=on" } else { "" };
-    format!(
-        "{given}-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit} \
-         -c synchronous_commit=on{read_only}"
-    )
+fn limits(config: &config::Database, read_only: bool) -> Vec<(&'static str, String)> {
+    let limit = config.statement_timeout.as_millis().to_string();
+    vec![
+        ("statement_timeout", limit.clone()),
+        ("idle_in_transaction_session_timeout", limit),
+        ("synchronous_commit", "on".into()),
+        ("default_transaction_read_only", if read_only { "on" } else { "off" }.into()),
+    ]
 }

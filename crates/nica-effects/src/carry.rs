@@ -33,6 +33,8 @@ pub enum Carried {
 
 /// A lock that could not be had is tried again this often before the step counts as refused.
 const LOCK_TRIES: u32 = 30;
+/// Answers in a row that did not come, each under a new fence, until nobody counts as reachable.
+const LOST_TRIES: u32 = 8;
 const LOCK_PAUSE: Duration = Duration::from_millis(60);
 
 /// Carry the run that is open. The caller has taken `hands` and admitted the target.
@@ -40,7 +42,10 @@ pub async fn carry(hands: &mut Hands, memory: &mut Memory) -> Result<Carried, Fa
     loop {
         match turn(hands, memory).await {
             Ok(Some(carried)) => return Ok(carried),
-            Ok(None) => memory.locked = 0,
+            Ok(None) => memory.went_on(),
+            Err(Failure::Lost(why)) if memory.lost >= LOST_TRIES => {
+                return Err(Failure::Unreachable { participant: "database or target", why });
+            }
             Err(Failure::Lost(why)) => {
                 hands.readmit(&why).await?;
                 memory.fence_changed();

@@ -3,7 +3,7 @@
 //! A signature is believed or not (`verify`); whether the people behind the believed ones are enough and far
 //! enough from the change is another question (`count`). Nothing here knows how signatures were gathered.
 
-use crate::canonical::Digest;
+use crate::canonical::{self, Digest, NotCanonical};
 use crate::evidence::{Signed, canonical_text};
 use crate::instant::Instant;
 use crate::people::People;
@@ -52,10 +52,10 @@ pub struct Wanted<'a> {
     pub consumed: &'a BTreeSet<String>,
 }
 
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum NotApproved {
     #[error("the approval cannot be read: {0}")]
-    Unreadable(String),
+    Unreadable(#[from] NotCanonical),
     #[error("the approval has format {0}, this nica reads up to {APPROVAL_FORMAT}")]
     Format(u32),
     #[error("{0}")]
@@ -104,15 +104,11 @@ pub fn verify(signed: &Signed, people: &People, wanted: &Wanted<'_>) -> Result<A
     Ok(Approver { person, key, nonce: approval.nonce, expiry: approval.expiry })
 }
 
-/// Only the canonical form is read: one approval, one text.
+/// One approval, one text.
 fn read(document: &str) -> Result<Approval, NotApproved> {
-    let approval: Approval =
-        serde_json::from_str(document).map_err(|e| NotApproved::Unreadable(e.to_string()))?;
+    let approval: Approval = canonical::read(document.as_bytes())?;
     if approval.format > APPROVAL_FORMAT {
         return Err(NotApproved::Format(approval.format));
-    }
-    if approval.to_document() != document {
-        return Err(NotApproved::Unreadable("it is not in its canonical form".into()));
     }
     Ok(approval)
 }

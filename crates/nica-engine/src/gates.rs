@@ -91,6 +91,6 @@ fn section(gate: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -123,7 +123,7 @@ impl Sample {
     }
 
     fn count(&self) -> Result<u64, String> {
-        let fits = self.value.is_finite() && self.value >= 0.0 && self.value < u64::MAX as f64;
+        let fits = self.value >= 0.0 && self.value < u64::MAX as f64;
         if fits { Ok(self.value as u64) } else { Err(format!("{} is no count", self.value)) }
     }
 }

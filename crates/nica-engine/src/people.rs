@@ -103,18 +103,21 @@ mod tests {
 
     #[test]
     fn a_new_file_cannot_make_its_own_approvers() {
-        let old = people(&[("ana", &[1]), ("rui", &[2])]);
+        let mut old = people(&[("ana", &[1]), ("leo", &[7]), ("rui", &[2])]);
+        old.0.get_mut("leo").unwrap().roles.clear();
         let check = |new: People, key: u8, expected: bool| {
             let judged = stricter(Some(&old), &new);
             let approver = judged.by_key(&public(key)).is_some_and(|name| judged.may_approve(name));
             assert_eq!(approver, expected, "key {key} of {new:?}");
         };
         check(people(&[("ana", &[1]), ("rui", &[2])]), 1, true);
-        // a new person, a new key of an old person, an old key under a new name, a person who left
+        // a new person, a new key of an old person, an old key under a new name, a person who left,
+        // a new role
         check(people(&[("ana", &[1]), ("eva", &[3])]), 3, false);
         check(people(&[("ana", &[1, 3]), ("rui", &[2])]), 3, false);
         check(people(&[("ana2", &[1]), ("rui", &[2])]), 1, false);
         check(people(&[("ana", &[1])]), 2, false);
+        check(people(&[("leo", &[7])]), 7, false);
         let mut demoted = people(&[("ana", &[1])]);
         demoted.0.get_mut("ana").unwrap().roles.clear();
         check(demoted, 1, false);

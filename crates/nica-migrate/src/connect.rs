@@ -55,11 +55,14 @@ pub async fn connect_with_task(
     attempt.await.map_err(too_slow)?
 }
 
+/// The driver's TLS.
+pub type DriverTls = MakeRustlsConnect;
+
 /// The driver's own settings and its TLS, for a pool that opens sessions itself.
 ///
 /// # Errors
 /// `TlsRefused` when the root certificates cannot be read.
-pub fn driver(url: &DbUrl, application_name: &str) -> Result<(Config, MakeRustlsConnect), ConnectError> {
+pub fn driver(url: &DbUrl, application_name: &str) -> Result<(Config, DriverTls), ConnectError> {
     let refused = |e: tls::RootsError| ConnectError::TlsRefused { url: url.to_string(), why: e.to_string() };
     Ok((config(url, application_name), tls::connector(url).map_err(refused)?))
 }
@@ -119,9 +122,11 @@ fn sort(url: &DbUrl, error: &tokio_postgres::Error) -> ConnectError {
     // The driver keeps its kinds to itself; its words are all it shows. Pinned by tests against a real server.
     let words = error.to_string();
     match error.code() {
-        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
-            ConnectError::AuthRefused { url, why }
-        }
+        Some(
+            &SqlState::INVALID_PASSWORD
+            | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+            | &SqlState::INSUFFICIENT_PRIVILEGE,
+        ) => ConnectError::AuthRefused { url, why },
         Some(&SqlState::INVALID_CATALOG_NAME) => ConnectError::WrongDatabase { url, why },
         None if words.contains("TLS") => ConnectError::TlsRefused { url, why },
         None if words.contains("authentication") || why.contains("password missing") => {

@@ -53,6 +53,7 @@ pub struct Migration {
     /// The contract that must be there before: expands and contracts are two sequences.
     pub after: Option<String>,
     pub up: String,
+    /// Empty where nothing is to be done to take it back.
     pub down: Option<String>,
     /// SHA-256 of the normalised up text: what the migration table remembers.
     pub sha256: String,
@@ -80,9 +81,11 @@ impl Migration {
         up: String,
         down: Option<String>,
     ) -> Result<Migration, Mistakes> {
+        // A backfill writes into columns of its own release; what takes those away takes its values away.
+        let down = down.or_else(|| is_backfill(&up).then(String::new));
         let mut mistakes = manifest.check(id, down.is_some());
         mistakes.extend(refused::check(&format!("{id}/up.sql"), &up, manifest.transaction));
-        if let Some(down) = &down {
+        if let Some(down) = down.as_ref().filter(|d| !d.is_empty()) {
             mistakes.extend(refused::check(&format!("{id}/down.sql"), down, manifest.transaction));
         }
         let park = Park::parse_all(id, &manifest.park).unwrap_or_else(|more| {
@@ -113,13 +116,18 @@ impl Migration {
     }
 
     pub fn down_digest(&self) -> Option<String> {
-        self.down.as_ref().map(|down| sha256_hex(down.as_bytes()))
+        self.down.as_ref().filter(|d| !d.is_empty()).map(|down| sha256_hex(down.as_bytes()))
     }
 
     /// Digits before the first `_`.
     pub fn number(&self) -> u64 {
         number_of(&self.id).unwrap_or(0)
     }
+}
+
+fn is_backfill(up: &str) -> bool {
+    let statements = lexer::split(up).unwrap_or_default();
+    matches!(statements.first().map(lone), Some(Ok(Lone::Backfill(_))))
 }
 
 pub(crate) fn number_of(id: &str) -> Option<u64> {

@@ -38,7 +38,11 @@ enum How {
 const SUITE_LIMIT: Duration = Duration::from_secs(40 * 60);
 
 pub(crate) const SUITES: &[Suite] = &[
-    Suite { name: "fmt", what: "formatting", how: How::Check(&["cargo", "fmt", "--all", "--check"]) },
+    Suite {
+        name: "fmt",
+        what: "formatting",
+        how: How::Check(&["cargo", "fmt", "--all", "--check", "--", "-l", "--color", "never"]),
+    },
     Suite {
         name: "clippy",
         what: "lints, warnings are errors",

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 const ASK_EVERY: Duration = Duration::from_secs(1);
-const ASK_LIMIT: Duration = Duration::from_millis(250);
+/// The longest a question may take, connecting included.
+pub const ASK_LIMIT: Duration = Duration::from_millis(250);
 const MISSES_TO_BLIND: u32 = 2;
 
 /// Why there was no answer, in one sentence without anything of the database's content.

@@ -18,7 +18,13 @@ pub enum SocketError {
     Inherit { fd: RawFd, name: &'static str, error: std::io::Error },
 }
 
-pub enum Listener {
+/// A listening socket that no runtime drives yet.
+pub enum Socket {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+pub(super) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -27,17 +33,17 @@ pub enum Listener {
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-impl Listener {
+impl Socket {
     /// # Errors
     /// The address is taken or not ours.
-    pub async fn bind(address: &Address, variable: &'static str) -> Result<Listener, SocketError> {
+    pub fn bind(address: &Address, variable: &'static str) -> Result<Socket, SocketError> {
         let bound = match address {
-            Address::Tcp(tcp) => TcpListener::bind(tcp).await.map(Listener::Tcp),
+            Address::Tcp(tcp) => std::net::TcpListener::bind(tcp).map(Socket::Tcp),
             Address::Unix(path) => {
                 // Left behind by a process that was killed. A living owner would still answer on it, and two
                 // services on one path are a mistake that nobody makes twice.
                 let _ = std::fs::remove_file(path);
-                UnixListener::bind(path).map(Listener::Unix)
+                std::os::unix::net::UnixListener::bind(path).map(Socket::Unix)
             }
         };
         bound.map_err(|error| SocketError::Bind { address: address.clone(), variable, error })
@@ -47,10 +53,26 @@ impl Listener {
     ///
     /// # Errors
     /// The descriptor is not open or no stream socket.
-    pub fn inherit(fd: RawFd, name: &'static str) -> Result<Listener, SocketError> {
+    pub fn inherit(fd: RawFd, name: &'static str) -> Result<Socket, SocketError> {
         inherit(fd).map_err(|error| SocketError::Inherit { fd, name, error })
     }
 
+    /// Hands it to the runtime that this is called in.
+    pub(super) fn listen(self) -> std::io::Result<Listener> {
+        match self {
+            Socket::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                TcpListener::from_std(socket).map(Listener::Tcp)
+            }
+            Socket::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                UnixListener::from_std(socket).map(Listener::Unix)
+            }
+        }
+    }
+}
+
+impl Listener {
     pub(super) async fn accept(&self) -> std::io::Result<(Box<dyn Stream>, Option<IpAddr>)> {
         match self {
             Listener::Tcp(listener) => {
@@ -64,18 +86,11 @@ impl Listener {
     }
 }
 
-fn inherit(fd: RawFd) -> std::io::Result<Listener> {
+fn inherit(fd: RawFd) -> std::io::Result<Socket> {
     let fd = own(fd)?;
     rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
     let is_unix = rustix::net::getsockname(&fd)?.address_family() == rustix::net::AddressFamily::UNIX;
-    if is_unix {
-        let listener = std::os::unix::net::UnixListener::from(fd);
-        listener.set_nonblocking(true)?;
-        return UnixListener::from_std(listener).map(Listener::Unix);
-    }
-    let listener = std::net::TcpListener::from(fd);
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener).map(Listener::Tcp)
+    Ok(if is_unix { Socket::Unix(fd.into()) } else { Socket::Tcp(fd.into()) })
 }
 
 /// The descriptor as ours, when it is open at all.

@@ -8,4 +8,5 @@ mod notes;
 mod problems;
 mod ready;
 mod replica;
+mod seeds;
 mod world;

@@ -37,7 +37,7 @@ async fn the_admin_socket_answers_before_ready_and_the_service_socket_does_not()
     let mut answer = Box::pin(answer);
     assert!(timeout(Duration::from_millis(300), &mut answer).await.is_err(), "accepted before ready");
     let session = world::session(&url).await;
-    for id in nica_backend::embedded::migration_ids() {
+    for id in world::BUNDLE.migration_ids() {
         world::apply(&session, id).await;
     }
     becomes(&replica.admin, 200).await;
@@ -127,4 +127,17 @@ async fn without_a_parent_the_program_binds_its_own_sockets() {
     assert_eq!(get(&At::Tcp(admin), "/metrics").await.status, 200);
     child.kill().expect("our child");
     child.wait().expect("our child");
+}
+
+#[tokio::test]
+async fn questions_that_wait_for_a_lock_do_not_pile_up_in_the_server() {
+    let url = world::migrated().await;
+    let session = world::session(&url).await;
+    let _replica = Replica::start(&url, &[], &[]).ready().await;
+    session.batch_execute("BEGIN; LOCK TABLE nica.migration IN ACCESS EXCLUSIVE MODE").await.expect("locks");
+    sleep(Duration::from_millis(4_500)).await;
+    let count = "SELECT count(*) FROM pg_stat_activity
+                 WHERE application_name = 'nica/backend/0a1b2c3d4e5f' AND datname = current_database()";
+    let count: i64 = session.query_one(count, &[]).await.expect("a count").get(0);
+    assert!(count <= 1, "{count} sessions of one replica that serves nobody");
 }

@@ -6,6 +6,7 @@
 
 mod start;
 
+use crate::process::metrics::Metrics;
 use super::ProcessError;
 use super::protocol::{
     Cursor, Hello, Identity, Observed, PROTOCOL, Pins, Refusal, Reply, Request, SecretValue, Set,
@@ -141,7 +142,7 @@ impl TargetClient {
     }
 
     /// One Prometheus text per component and generation: living replicas and those that have gone.
-    pub async fn scrape(&self) -> Result<BTreeMap<String, BTreeMap<Generation, String>>, TargetError> {
+    pub async fn scrape(&self) -> Result<BTreeMap<String, BTreeMap<Generation, Metrics>>, TargetError> {
         match self.ask(&Request::Scrape, ANSWER_LIMIT).await? {
             Reply::Metrics(metrics) => Ok(metrics),
             _ => Err(TargetError::Answer),
@@ -179,7 +180,9 @@ impl TargetClient {
         let stream = self.connection().await?;
         let reply = tokio::time::timeout(limit, exchange(stream, request));
         let reply = reply.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        match reply.map_err(|source| TargetError::NoAnswer { state: self.state.clone(), source })? {
+        let reply = reply.map_err(|source| TargetError::NoAnswer { state: self.state.clone(), source })?;
+        // What could not be understood is not repeated: it may carry anything that a replica said.
+        match serde_json::from_str(&reply).map_err(|_| TargetError::Answer)? {
             Reply::Refused(refusal) => Err(refusal.into()),
             reply => Ok(reply),
         }
@@ -193,7 +196,7 @@ impl TargetClient {
     }
 }
 
-async fn exchange(stream: UnixStream, request: &Request) -> io::Result<Reply> {
+async fn exchange(stream: UnixStream, request: &Request) -> io::Result<String> {
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     let mut stream = BufReader::new(stream);
@@ -202,5 +205,5 @@ async fn exchange(stream: UnixStream, request: &Request) -> io::Result<Reply> {
     if stream.read_line(&mut reply).await? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(serde_json::from_str(&reply)?)
+    Ok(reply)
 }

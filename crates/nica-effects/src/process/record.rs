@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_set_is_bound_to_the_generation_it_was_decided_on() {
         let first = set(1, "r/1", Some("a"), None);
-        check(&[first.clone()], Ok(()));
+        check(std::slice::from_ref(&first), Ok(()));
         check(&[first.clone(), set(1, "r/2", Some("b"), Some("a"))], Ok(()));
         check(&[first.clone(), set(1, "r/2", Some("b"), None)], Err("duplicate"));
         check(&[first.clone(), set(1, "r/2", Some("b"), Some("c"))], Err("duplicate"));

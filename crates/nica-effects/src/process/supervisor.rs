@@ -8,6 +8,7 @@ mod component;
 mod launch;
 mod logs;
 mod probe;
+mod program;
 mod replica;
 mod requests;
 mod roll;
@@ -89,6 +90,7 @@ pub async fn run(state: PathBuf) -> Result<(), ProcessError> {
         supervisor.settle();
         if supervisor.stopping && supervisor.components.is_empty() {
             supervisor.sockets.end();
+            let _ = std::fs::remove_dir_all(&supervisor.runtime);
             return Ok(());
         }
     }
@@ -159,7 +161,9 @@ impl Supervisor {
     }
 
     fn with(&mut self, key: u64, change: impl FnOnce(&mut Replica)) {
-        if let Some(replica) = self.components.values_mut().find_map(|component| component.replicas.get_mut(&key)) {
+        if let Some(replica) =
+            self.components.values_mut().find_map(|component| component.replicas.get_mut(&key))
+        {
             change(replica);
         }
     }
@@ -283,7 +287,7 @@ impl Supervisor {
     fn watch_over(&mut self, replica: Replica) {
         self.next_key += 1;
         let started = replica.child.is_some();
-        if let Err(error) = probe::start(&replica, self.next_key, self.events.clone()) {
+        if let Err(error) = probe::start(&replica, self.next_key, self.store.clone(), self.events.clone()) {
             tracing::error!(%error, "replica cannot be watched");
         }
         let component = self.components.entry(replica.name.component.clone()).or_default();

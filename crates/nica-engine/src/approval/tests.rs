@@ -2,8 +2,13 @@
 
 use super::testing::signed;
 use super::*;
+use crate::canonical;
+use crate::effect::SecretName;
+use crate::gates;
 use crate::people::testing::people;
-use crate::signature::testing::public;
+use crate::plan::{self, Plan, Target};
+use crate::signature::testing::{private, public};
+use crate::world::World;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -13,14 +18,14 @@ fn at(ms: i64) -> Instant {
     Instant::from_unix_ms(ms).unwrap()
 }
 
-fn plan() -> Digest {
+fn plan_hash() -> Digest {
     Digest::of(b"plan")
 }
 
 fn approval(change: impl FnOnce(&mut Approval)) -> Approval {
     let mut approval = Approval {
         format: 1,
-        plan_hash: plan(),
+        plan_hash: plan_hash(),
         env: "prod".into(),
         expiry: at(4 * HOUR),
         nonce: "n1".into(),
@@ -33,7 +38,7 @@ fn ask(signed: &Signed, now: Instant, consumed: &[&str]) -> Result<Approver, Not
     let mut known = people(&[("ana", &[1, 2]), ("rui", &[3]), ("eva", &[4])]);
     known.0.get_mut("eva").unwrap().roles.clear();
     let consumed = consumed.iter().map(|n| n.to_string()).collect();
-    verify(signed, &known, &Wanted { plan_hash: &plan(), env: "prod", now, consumed: &consumed })
+    verify(signed, &known, &Wanted { plan_hash: &plan_hash(), env: "prod", now, consumed: &consumed })
 }
 
 #[test]
@@ -52,7 +57,8 @@ fn an_approval_holds_for_one_plan_one_environment_a_while_and_once() {
     check(|_| {}, 9, 0, &[], &format!("the key {} belongs to nobody in people.toml", public(9)));
     check(|a| a.env = "stage".into(), 1, 0, &[], "ana approved for stage, not for prod");
     let says = "ana approved plan d9298a10, what would be applied now is plan c8f3c02c";
-    let says = says.replace("d9298a10", Digest::of(b"other").short()).replace("c8f3c02c", plan().short());
+    let says =
+        says.replace("d9298a10", Digest::of(b"other").short()).replace("c8f3c02c", plan_hash().short());
     check(other_plan, 1, 0, &[], &says);
     check(|a| a.format = 2, 1, 0, &[], "the approval has format 2, this nica reads up to 1");
     let says =
@@ -64,8 +70,19 @@ fn an_approval_holds_for_one_plan_one_environment_a_while_and_once() {
 fn a_signature_for_evidence_approves_nothing() {
     let document = approval(|_| {}).to_document();
     let wrong = crate::evidence::testing::signed(&document, 1);
-    let error = BadSignature::Namespace("nica-evidence".into(), "nica-approval".into());
-    assert_eq!(ask(&wrong, at(0), &[]), Err(NotApproved::Signature(error)));
+    let error = ask(&wrong, at(0), &[]).unwrap_err();
+    assert_eq!(error.to_string(), "the signature is made for `nica-evidence`, not for `nica-approval`");
+}
+
+#[test]
+fn an_approval_has_one_text() {
+    let document = approval(|_| {}).to_document().replace(",", ", ");
+    let signature = signature::sign(&private(1), NAMESPACE, document.as_bytes()).unwrap();
+    let error = ask(&Signed { document, signature }, at(0), &[]).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the approval cannot be read: it is not in its canonical form: something was changed by hand"
+    );
 }
 
 #[test]
@@ -111,19 +128,37 @@ fn no_approval_survives_a_changed_byte() {
     mutations(good.signature.as_bytes(), |bytes| refused(good.document.clone().into_bytes(), bytes));
 }
 
-/// A plan file of 4 KB that somebody changes after it was signed: its hash is no longer the one that was approved.
+/// A plan file that somebody changes after it was signed: it is no plan any more, or one with another hash.
 #[test]
 fn no_approval_survives_a_changed_byte_of_the_plan() {
-    let file: Vec<u8> = (0..4_096u32).map(|n| b' ' + u8::try_from(n * 7 % 90).unwrap()).collect();
+    let file = canonical::to_bytes(&a_plan());
     let known = people(&[("ana", &[1])]);
-    let good = signed(&approval(|a| a.plan_hash = Digest::of(&file)), 1);
+    let good = signed(&approval(|a| a.plan_hash = a_plan().hash()), 1);
     let holds = |bytes: &[u8]| {
-        let (plan_hash, consumed) = (Digest::of(bytes), BTreeSet::new());
-        verify(&good, &known, &Wanted { plan_hash: &plan_hash, env: "prod", now: at(0), consumed: &consumed })
-            .is_ok()
+        let Ok(plan) = canonical::read::<Plan>(bytes) else { return false };
+        let (plan_hash, consumed) = (plan.hash(), BTreeSet::new());
+        let wanted = Wanted { plan_hash: &plan_hash, env: "prod", now: at(0), consumed: &consumed };
+        verify(&good, &known, &wanted).is_ok()
     };
     assert!(holds(&file));
     mutations(&file, |bytes| !holds(&bytes));
+}
+
+/// Release 2.0 into an empty prod: a migration, seeds and a component with a secret.
+fn a_plan() -> Plan {
+    let release = gates::testing::release();
+    let name = SecretName("hmac of the value".into());
+    let secrets = [("backend".to_string(), [("AUTH_SECRET".to_string(), name)].into())].into();
+    let target = Target {
+        env: "prod",
+        release: &release,
+        baseline: None,
+        secrets: &secrets,
+        policy: gates::testing::policy(),
+        people: people(&[("ana", &[1])]).hash(),
+        projection: Digest::of(b"projection"),
+    };
+    plan::plan(target, &World::default())
 }
 
 fn mutations(good: &[u8], refused: impl Fn(Vec<u8>) -> bool) {

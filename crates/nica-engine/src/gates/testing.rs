@@ -92,7 +92,7 @@ pub(super) fn good() -> GateInput {
     input
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let checks = ["lint".to_string(), "test".to_string()].into();
     Policy {
         after: ["stage".to_string()].into(),
@@ -103,7 +103,7 @@ fn policy() -> Policy {
     }
 }
 
-fn release() -> Release {
+pub(crate) fn release() -> Release {
     let migration = Migration {
         id: "0002_note".into(),
         up: Digest::of(b"up"),
@@ -112,6 +112,7 @@ fn release() -> Release {
         class: UndoClass::Parking,
         park: vec!["note.text".into()],
         transactional: true,
+        after: None,
     };
     let config = ComponentConfig {
         exec: "serve".into(),

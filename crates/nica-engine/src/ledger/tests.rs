@@ -72,6 +72,17 @@ fn a_rewritten_entry_breaks_the_chain_behind_it() {
     assert_eq!(what(&rows, None), says);
 }
 
+#[test]
+fn a_text_that_belongs_elsewhere_is_not_believed_by_its_row() {
+    let mut rows = thirty();
+    let good = rows.pop().unwrap();
+    let mut forged: Entry = serde_json::from_str(&good.entry).unwrap();
+    forged.prev = rows[3].hash.clone();
+    let entry = String::from_utf8(canonical::to_bytes(&forged)).unwrap();
+    rows.push(Row { hash: Digest::of(entry.as_bytes()), entry, ..good });
+    assert_eq!(what(&rows, None), "ledger entry 30: its text does not say what its row says");
+}
+
 /// 2,000 seeded edits, deletions, swaps and tail cuts; each is found, and where it begins is named.
 #[test]
 fn no_tampering_goes_unnoticed() {

@@ -16,11 +16,17 @@ pub struct Limits {
     /// Users wait behind whoever waits for a lock, so this is their longest wait.
     pub lock: Duration,
     pub statement: Duration,
+    /// For what holds no lock that users feel: a concurrent index build, a validation.
+    pub build: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { lock: Duration::from_millis(100), statement: Duration::from_secs(30) }
+        Limits {
+            lock: Duration::from_millis(100),
+            statement: Duration::from_secs(30),
+            build: Duration::from_secs(3600),
+        }
     }
 }
 
@@ -71,6 +77,15 @@ impl<'a> Guarded<'a> {
             self.tx.commit().await.map_err(|e| FenceError::of(fence, &e))
         })
         .await
+    }
+
+    /// Give it up now, and hear that it is gone.
+    ///
+    /// # Errors
+    /// `LostAnswer` when the connection broke; then the server rolls back by itself.
+    pub async fn rollback(self) -> Result<(), FenceError> {
+        let fence = self.fence;
+        within(BEGIN_LIMIT, async { self.tx.rollback().await.map_err(|e| FenceError::of(fence, &e)) }).await
     }
 
     pub fn fence(&self) -> i64 {

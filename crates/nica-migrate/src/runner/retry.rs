@@ -2,7 +2,7 @@
 //! From the second try on a session of its own looks who holds it, because afterwards nobody can tell.
 
 use super::{RunError, Session};
-use crate::fence::{FenceError, Guarded};
+use crate::fence::{FenceError, Guarded, Limits};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(15);
 /// ```
 #[derive(Debug)]
 pub struct Attempts {
-    pub(super) session: Session,
+    session: Session,
     client: Client,
     deadline: Instant,
     tries: u32,
@@ -59,8 +59,28 @@ impl Attempts {
     /// # Errors
     /// As `Guarded::begin`.
     pub async fn begin(&mut self) -> Result<Guarded<'_>, RunError> {
+        let limits = self.session.limits;
+        self.begin_with(&limits).await
+    }
+
+    pub(crate) async fn begin_with(&mut self, limits: &Limits) -> Result<Guarded<'_>, RunError> {
         self.tries += 1;
-        Ok(Guarded::begin(&mut self.client, self.session.fence, &self.session.limits).await?)
+        Ok(Guarded::begin(&mut self.client, self.session.fence, limits).await?)
+    }
+
+    /// The session itself, for a statement that cannot run inside a transaction.
+    pub(crate) fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Work that went on has all of its patience again.
+    pub(crate) fn fresh(&mut self) {
+        (self.tries, self.pause) = (0, FIRST_PAUSE);
+        self.deadline = Instant::now() + self.session.patience;
     }
 
     /// The value when the try worked, `None` after a pause when it shall be tried again. Pauses grow and are
@@ -71,7 +91,11 @@ impl Attempts {
     pub async fn judge<T>(&mut self, result: Result<T, RunError>) -> Result<Option<T>, RunError> {
         let why = match result {
             Err(RunError::Fence(FenceError::LockNotAvailable { why })) => why,
-            other => return other.map(Some),
+            Err(error) => return Err(error),
+            Ok(value) => {
+                self.fresh();
+                return Ok(Some(value));
+            }
         };
         // The second try is never left out: it is the first one that is watched.
         if self.tries > 1 && Instant::now() + self.pause > self.deadline {

@@ -81,7 +81,7 @@ impl Session {
 }
 
 async fn up_once(attempts: &mut Attempts, migration: &Migration) -> Result<Outcome, RunError> {
-    let by = attempts.session.by.clone();
+    let by = attempts.session().by.clone();
     let tx = attempts.begin().await?;
     let outcome = up(&tx, migration, &by).await?;
     tx.commit().await?;

@@ -179,7 +179,7 @@ impl<'a> Target<'a> {
     pub(super) fn json(&self, rows: impl IntoIterator<Item = usize>) -> String {
         let row = |at: usize| {
             let values = self.rows[at].1.values.iter().filter(|(column, _)| self.shape.has(column));
-            values.map(|(column, value)| (column, value)).collect::<BTreeMap<_, _>>()
+            values.collect::<BTreeMap<_, _>>()
         };
         let rows: Vec<_> = rows.into_iter().map(row).collect();
         serde_json::to_string(&rows).expect("maps of JSON values always have a text")

@@ -77,6 +77,7 @@ impl SeedFile {
             files.into_iter().filter_map(|(name, text)| read::file(name, text, &mut mistakes)).collect();
         read.sort_by(|a: &SeedFile, b| a.name.cmp(&b.name));
         check::together(&read, &mut mistakes);
+        mistakes.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         if mistakes.is_empty() { Ok(read) } else { Err(Mistakes(mistakes)) }
     }
 
@@ -125,3 +126,6 @@ impl fmt::Display for Mistakes {
 }
 
 impl std::error::Error for Mistakes {}
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ pub(crate) async fn database() -> DbUrl {
     clone("with_nica").await
 }
 
-async fn clone(template: &str) -> DbUrl {
+pub(crate) async fn clone(template: &str) -> DbUrl {
     let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
     // The session that made the template may take a moment to be gone.
     for _ in 0..100 {
@@ -88,4 +88,20 @@ pub(crate) fn runner(url: &DbUrl) -> Session {
 pub(crate) fn migration(id: &str, up: &str, down: Option<&str>) -> Migration {
     let down = down.map(str::to_string);
     Migration::new(id, Manifest::default(), up.to_string(), down).expect("a good migration")
+}
+
+/// One statement outside a transaction.
+pub(crate) fn lone(id: &str, up: &str, down: Option<&str>) -> Migration {
+    let manifest = Manifest { transaction: false, ..Manifest::default() };
+    Migration::new(id, manifest, up.to_string(), down.map(str::to_string)).expect("a good migration")
+}
+
+pub(crate) async fn wait_until(client: &Client, sql: &str, expected: &str) {
+    for _ in 0..500 {
+        if text(client, sql).await == expected {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{sql} never gave {expected}, but {}", text(client, sql).await);
 }

@@ -1,9 +1,14 @@
 //! Everything that needs a real Postgres: one cluster for this binary, a database of its own for each test.
 
+mod attic;
 mod common;
 mod connecting;
+mod converging;
+mod doors;
 mod fence;
+mod fingerprint;
 mod genesis;
+mod health;
 mod running;
 mod scratch;
 mod seeds;

@@ -1,5 +1,9 @@
 //! What people read: a plan as a diff, a run as one line per change.
 
+mod gates;
+
+pub(crate) use gates::gates;
+
 use super::Output;
 use nica_effects::event::Event;
 use nica_engine::next::Ending;

@@ -14,6 +14,7 @@ use super::tally::Tally;
 use super::traffic::Traffic;
 use super::workspace::{APPROVERS, EDITIONS, ENVIRONMENTS, Edition, Keys};
 use super::writer::{Memory, Writer};
+use crate::ci;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rustix::process::Signal;
 use std::net::SocketAddr;
@@ -272,23 +273,18 @@ impl<'a> Story<'a> {
     }
 }
 
-/// What `nica` says about the end, by exit code and by its last words.
+/// What `nica` says about the end, by exit code and by its last words: they must mean the same.
 fn outcome(ended: &Ended) -> Result<Outcome> {
-    let word = ended.field("ending").and_then(|ending| ending.as_str().map(str::to_string));
+    let word = ended.field("end").and_then(|end| end.as_str().map(str::to_string));
     let end = match (ended.code, word.as_deref()) {
         (Some(0), Some("live")) => End::Live,
         (Some(20), Some("back")) => End::Back,
         (Some(20), Some("absent")) => End::Absent,
-        (Some(_), Some("superseded")) => End::Superseded,
-        (Some(10..=13), _) => End::Refused,
+        (Some(12), Some("superseded")) => End::Superseded,
+        (Some(10..=13), None | Some("refused")) => End::Refused,
         _ => bail!("understand the end of `{}`: {}", ended.what, said(ended)),
     };
-    Ok(Outcome {
-        end,
-        reason: reason(ended, end),
-        took: ended.took,
-        resumed: ended.field("resumed").is_some(),
-    })
+    Ok(Outcome { end, reason: reason(ended, end), took: ended.took, resumed: ended.told("resumed") })
 }
 
 fn reason(ended: &Ended, end: End) -> String {
@@ -316,7 +312,19 @@ pub(crate) fn make_release(
 ) -> Result<()> {
     let config = edition.folder(place).join("nica.toml").display().to_string();
     let file = edition.file(place).display().to_string();
-    let create = ["--config", &config, "release", "create", "--version", edition.version, "--out", &file];
+    let commit = ci::commit()?;
+    let create = [
+        "--config",
+        &config,
+        "release",
+        "create",
+        "--version",
+        edition.version,
+        "--commit",
+        &commit,
+        "--out",
+        &file,
+    ];
     nica.run(&create, STEP_LIMIT)?.expect(0)?;
     let (key, results) = (keys.private("ci").display().to_string(), results.display().to_string());
     let evidence =
@@ -346,8 +354,7 @@ mod tests {
 
     #[test]
     fn exit_code_and_last_words_must_say_the_same() {
-        let settled =
-            |ending: &str| format!(r#"{{"event":"settled","ending":"{ending}","reason":"crash loop"}}"#);
+        let settled = |ending: &str| format!(r#"{{"end":"{ending}","reason":"crash loop","exit":0}}"#);
         check(0, &settled("live"), Some((End::Live, "")));
         check(20, &settled("back"), Some((End::Back, "crash loop")));
         check(20, &settled("absent"), Some((End::Absent, "crash loop")));

@@ -14,8 +14,10 @@ struct Recipe {
     kind: &'static str,
     folder: &'static str,
     docs: &'static str,
-    /// Words that the tests must name, each at least once, whatever its case.
-    cases: &'static [&'static str],
+    /// Files of the folder that are something else.
+    others: &'static [&'static str],
+    /// Ends that the cases must reach, each with the text that shows it in a test.
+    ends: &'static [(&'static str, &'static str)],
 }
 
 const RECIPES: &[Recipe] = &[
@@ -23,13 +25,16 @@ const RECIPES: &[Recipe] = &[
         kind: "gate",
         folder: "crates/nica-engine/src/gates",
         docs: "docs/gates.md",
-        cases: &["pass", "refuse", "inconclusive"],
+        others: &["input.rs", "testing.rs", "tests.rs"],
+        // A gate that passes has nothing to say.
+        ends: &[("pass", "&[]"), ("refuse", "refuse["), ("inconclusive", "inconclusive[")],
     },
     Recipe {
         kind: "failure class",
         folder: "crates/nica-engine/src/track",
         docs: "docs/failures.md",
-        cases: &[],
+        others: &["tests.rs"],
+        ends: &[],
     },
 ];
 
@@ -38,73 +43,83 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 }
 
 fn judge(tree: &Tree, recipe: &Recipe) -> Vec<Finding> {
-    let members: Vec<&File> =
-        tree.under(recipe.folder).filter(|file| is_member(recipe, &file.path)).collect();
-    let registry = format!("{}.rs", recipe.folder);
-    let registered = tree.file(&registry).map(Names::of).unwrap_or_default();
+    let members: Vec<Member<'_>> =
+        tree.under(recipe.folder).filter_map(|file| Member::of(recipe, file)).collect();
+    let registry = tree.file(&format!("{}.rs", recipe.folder)).map(Names::of).unwrap_or_default();
     let sections = sections(tree.file(recipe.docs));
     let mut findings = Vec::new();
-    for file in &members {
-        let stem = stem(&file.path);
-        if !registered
-            .paths
-            .iter()
-            .any(|named| at(&named.text, stem) || named.text.contains(&format!("::{stem}::")))
-        {
-            findings.push(finding(
-                &file.path,
-                format!("{} `{}` is not registered", recipe.kind, id(stem)),
-                format!("name it in the table of {registry}"),
-            ));
-        }
-        if !sections.contains(&id(stem)) {
-            findings.push(finding(
-                &file.path,
-                format!("{} `{}` is not explained", recipe.kind, id(stem)),
-                format!("write a section `## {}` in {}", id(stem), recipe.docs),
-            ));
-        }
-        findings.extend(missing_cases(tree, recipe, file));
+    for member in &members {
+        findings.extend(member.unregistered(&registry));
+        findings.extend(member.unexplained(&sections));
+        findings.extend(member.untested(tree));
     }
-    let known: BTreeSet<String> = members.iter().map(|file| id(stem(&file.path))).collect();
-    if !members.is_empty() {
-        for section in sections.difference(&known) {
-            findings.push(finding(
-                recipe.docs,
-                format!("a section about `{section}`, which is no {}", recipe.kind),
-                format!("remove it, or write {}/{}.rs", recipe.folder, section.replace('-', "_")),
-            ));
-        }
-    }
+    findings.extend(stale(recipe, &members, &sections));
     findings
 }
 
-/// Tests stand in the file itself or in the folder beside it.
-fn missing_cases(tree: &Tree, recipe: &Recipe, file: &File) -> Option<Finding> {
-    let beside = file.path.trim_end_matches(".rs").to_string();
-    let mut tested: Vec<String> =
-        Names::of(file).in_tests.into_iter().map(|named| named.text.to_lowercase()).collect();
-    tested.extend(tree.under(&beside).map(|data| data.text.to_lowercase()));
-    if tested.is_empty() {
-        let what = format!("{} `{}` has no test", recipe.kind, id(stem(&file.path)));
-        return Some(finding(&file.path, what, "add its cases as a table".into()));
-    }
-    let missing: Vec<&str> =
-        recipe.cases.iter().copied().filter(|case| !tested.iter().any(|text| text.contains(case))).collect();
-    (!missing.is_empty()).then(|| {
-        let what = format!(
-            "{} `{}` has no case that ends in {}",
-            recipe.kind,
-            id(stem(&file.path)),
-            missing.join(", ")
-        );
-        finding(&file.path, what, "add the missing rows to its table of cases".into())
-    })
+struct Member<'a> {
+    recipe: &'a Recipe,
+    file: &'a File,
+    stem: &'a str,
+    /// As it is written in the docs and in commands.
+    id: String,
 }
 
-fn is_member(recipe: &Recipe, path: &str) -> bool {
-    let rest = &path[recipe.folder.len() + 1..];
-    rest.ends_with(".rs") && !rest.contains('/') && rest != "tests.rs"
+impl<'a> Member<'a> {
+    fn of(recipe: &'a Recipe, file: &'a File) -> Option<Member<'a>> {
+        let name = &file.path[recipe.folder.len() + 1..];
+        let stem = name.strip_suffix(".rs").filter(|stem| !stem.contains('/'))?;
+        (!recipe.others.contains(&name)).then(|| Member { recipe, file, stem, id: stem.replace('_', "-") })
+    }
+
+    fn unregistered(&self, registry: &Names) -> Option<Finding> {
+        let inner = format!("::{}::", self.stem);
+        let named = |path: &str| at(path, self.stem) || path.contains(&inner);
+        let registered = registry.paths.iter().any(|path| named(&path.text));
+        let next = format!("name it in the table of {}.rs", self.recipe.folder);
+        (!registered).then(|| self.finding("is not registered", next))
+    }
+
+    fn unexplained(&self, sections: &BTreeSet<String>) -> Option<Finding> {
+        let next = format!("write a section `## {}` in {}", self.id, self.recipe.docs);
+        (!sections.contains(&self.id)).then(|| self.finding("is not explained", next))
+    }
+
+    /// Cases stand in the file's tests or in the folder beside it.
+    fn untested(&self, tree: &Tree) -> Option<Finding> {
+        let beside = self.file.path.trim_end_matches(".rs");
+        let mut cases: Vec<&str> = tree.under(beside).map(|data| data.text.as_str()).collect();
+        cases.extend(self.file.text.split_once("#[cfg(test)]").map(|(_, tests)| tests));
+        if cases.is_empty() {
+            return Some(self.finding("has no test", "add its cases as a table".into()));
+        }
+        let reached = |sign: &str| cases.iter().any(|text| text.contains(sign));
+        let missing: Vec<&str> =
+            self.recipe.ends.iter().filter(|(_, sign)| !reached(sign)).map(|(end, _)| *end).collect();
+        let what = format!("has no case that ends in {}", missing.join(", "));
+        (!missing.is_empty())
+            .then(|| self.finding(&what, "add the missing rows to its table of cases".into()))
+    }
+
+    fn finding(&self, what: &str, next: String) -> Finding {
+        let what = format!("{} `{}` {what}", self.recipe.kind, self.id);
+        Finding { rule: ID, path: self.file.path.clone(), line: 0, what, next }
+    }
+}
+
+/// Sections about what does not exist. A page that was written before its folder waits for it.
+fn stale(recipe: &Recipe, members: &[Member<'_>], sections: &BTreeSet<String>) -> Vec<Finding> {
+    let known: BTreeSet<String> = members.iter().map(|member| member.id.clone()).collect();
+    let stale = sections.difference(&known).filter(|_| !known.is_empty());
+    stale
+        .map(|section| Finding {
+            rule: ID,
+            path: recipe.docs.to_string(),
+            line: 0,
+            what: format!("a section about `{section}`, which is no {}", recipe.kind),
+            next: format!("remove it, or write {}/{}.rs", recipe.folder, section.replace('-', "_")),
+        })
+        .collect()
 }
 
 /// `## id` headings of a page; deeper and other headings are prose.
@@ -114,18 +129,6 @@ fn sections(page: Option<&File>) -> BTreeSet<String> {
     headings.map(|heading| heading.trim().trim_matches('`').to_string()).collect()
 }
 
-fn stem(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rs")
-}
-
-fn id(stem: &str) -> String {
-    stem.replace('_', "-")
-}
-
-fn finding(path: &str, what: String, next: String) -> Finding {
-    Finding { rule: ID, path: path.to_string(), line: 0, what, next }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,14 +136,14 @@ mod tests {
 
     const GATE: &str = "crates/nica-engine/src/gates/ci_green.rs";
     const CASES: &str =
-        "#[cfg(test)] mod tests { fn t() { check(1, Verdict::Pass); refuse(); inconclusive(); } }";
+        "#[cfg(test)] mod tests { fn t() { gate(&[]); gate(\"refuse[x]\"); gate(\"inconclusive[x]\"); } }";
     const TABLE: &str = "mod ci_green; const ALL: &[Gate] = &[ci_green::GATE];";
 
     fn found(files: &[(&str, &str)]) -> Vec<String> {
         check(&tree(files)).into_iter().map(|finding| finding.what).collect()
     }
 
-    fn gate<'a>(code: &'a str, table: &'a str, docs: &'a str) -> Vec<String> {
+    fn gate(code: &str, table: &str, docs: &str) -> Vec<String> {
         found(&[(GATE, code), ("crates/nica-engine/src/gates.rs", table), ("docs/gates.md", docs)])
     }
 
@@ -148,26 +151,30 @@ mod tests {
     fn four_parts_that_agree_are_left_alone() {
         assert_eq!(gate(CASES, TABLE, "# Gates\n\n## ci-green\n\n### more\n"), Vec::<String>::new());
         assert_eq!(found(&[("docs/gates.md", "## ci-green")]), Vec::<String>::new());
+        assert_eq!(found(&[("crates/nica-engine/src/gates/input.rs", "")]), Vec::<String>::new());
     }
 
     #[test]
     fn each_missing_part_is_found() {
         assert_eq!(gate(CASES, "mod ci_green;", "## ci-green"), ["gate `ci-green` is not registered"]);
-        assert_eq!(
-            gate(CASES, TABLE, "## other"),
-            ["gate `ci-green` is not explained", "a section about `other`, which is no gate"]
-        );
+        let stale = ["gate `ci-green` is not explained", "a section about `other`, which is no gate"];
+        assert_eq!(gate(CASES, TABLE, "## other"), stale);
         assert_eq!(gate("fn f() {}", TABLE, "## ci-green"), ["gate `ci-green` has no test"]);
-        let no_refuse = CASES.replace("refuse();", "");
-        assert_eq!(
-            gate(&no_refuse, TABLE, "## ci-green"),
-            ["gate `ci-green` has no case that ends in refuse"]
-        );
+    }
+
+    #[test]
+    fn each_end_needs_a_case() {
+        for (sign, end) in
+            [("&[]", "pass"), ("\"refuse[x]\"", "refuse"), ("\"inconclusive[x]\"", "inconclusive")]
+        {
+            let found = gate(&CASES.replace(sign, ""), TABLE, "## ci-green");
+            assert_eq!(found, [format!("gate `ci-green` has no case that ends in {end}")]);
+        }
     }
 
     #[test]
     fn cases_may_lie_beside_the_gate() {
-        let data = ("crates/nica-engine/src/gates/ci_green/cases.toml", "pass refuse inconclusive");
+        let data = ("crates/nica-engine/src/gates/ci_green/cases.txt", "&[] refuse[x] inconclusive[x]");
         let table = ("crates/nica-engine/src/gates.rs", TABLE);
         assert_eq!(found(&[(GATE, ""), data, table, ("docs/gates.md", "## ci-green")]), Vec::<String>::new());
     }

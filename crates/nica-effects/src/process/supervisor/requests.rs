@@ -1,5 +1,6 @@
 //! What a deployer may ask of the loop, and the answer to each. Every write is durable before it is answered.
 
+use crate::process::metrics::Metrics;
 use super::{Event, Supervisor, probe};
 use crate::process::kernel;
 use crate::process::protocol::{Hello, Identity, PROTOCOL, Pins, Refusal, Reply, Request, Set};
@@ -133,7 +134,7 @@ impl Supervisor {
         });
     }
 
-    pub(super) fn metrics(&self) -> BTreeMap<String, BTreeMap<Generation, String>> {
+    pub(super) fn metrics(&self) -> BTreeMap<String, BTreeMap<Generation, Metrics>> {
         self.components.iter().map(|(name, component)| (name.clone(), component.metrics())).collect()
     }
 }

@@ -59,7 +59,7 @@ impl Reader<'_> {
             self.mistake(0..0, "`table` is missing; name the table that the rows belong to");
             return String::new();
         };
-        let name = self.string(entry, "table");
+        let Some(name) = self.string(entry, "table") else { return String::new() };
         let parts: Vec<_> = name.split('.').collect();
         if parts.len() > 2 || !parts.iter().all(|part| is_identifier(part)) {
             self.mistake(entry.span(), format!("`{name}` is not a table's name; write name or schema.name"));
@@ -112,7 +112,7 @@ impl Reader<'_> {
     }
 
     fn source(&mut self, row: Entry<'_, '_>, entry: Option<Entry<'_, '_>>) -> String {
-        let source = entry.map(|entry| self.string(entry, "source"));
+        let source = entry.and_then(|entry| self.string(entry, "source"));
         if source.as_ref().is_none_or(|source| source.trim().is_empty()) {
             self.mistake(row.span(), "the row has no `source`; say where it is taken from");
         }
@@ -120,7 +120,7 @@ impl Reader<'_> {
     }
 
     fn status(&mut self, row: Entry<'_, '_>, entry: Option<Entry<'_, '_>>) -> Status {
-        let word = entry.map(|entry| self.string(entry, "status"));
+        let word = entry.and_then(|entry| self.string(entry, "status"));
         let status = word.as_deref().and_then(Status::parse);
         let expected = "verified, secondary or unverified";
         match (&status, word) {
@@ -159,22 +159,20 @@ impl Reader<'_> {
     }
 
     fn identifier(&mut self, entry: Entry<'_, '_>, what: &str) -> String {
-        let name = self.string(entry, what);
+        let Some(name) = self.string(entry, what) else { return String::new() };
         if !is_identifier(&name) {
             self.mistake(entry.span(), format!("`{name}` in `{what}` is not a column's name"));
         }
         name
     }
 
-    fn string(&mut self, entry: Entry<'_, '_>, what: &str) -> String {
-        match entry.get_ref().as_str() {
-            Some(text) => text.to_string(),
-            None => {
-                let found = entry.get_ref().type_str();
-                self.mistake(entry.span(), format!("`{what}` must be a string, not {found}"));
-                String::new()
-            }
+    fn string(&mut self, entry: Entry<'_, '_>, what: &str) -> Option<String> {
+        let text = entry.get_ref().as_str().map(str::to_string);
+        if text.is_none() {
+            let found = entry.get_ref().type_str();
+            self.mistake(entry.span(), format!("`{what}` must be a string, not {found}"));
         }
+        text
     }
 
     fn mistake(&mut self, span: Range<usize>, what: impl Into<String>) {

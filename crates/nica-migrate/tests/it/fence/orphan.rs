@@ -1,6 +1,6 @@
 //! The orphan backend: its client is dead, its statement was sent, the server works on.
 
-use crate::common::{ENV, database, named, session, text};
+use crate::common::{ENV, database, named, session, text, wait_until};
 use nica_migrate::connect::connect_with_task;
 use nica_migrate::fence::{Admission, Guarded, Limits, admit};
 use std::time::Duration;
@@ -18,7 +18,8 @@ async fn nothing_of_a_killed_client_appears_after_the_next_admission() {
     admit(&mut first, 1, ENV, Duration::from_secs(5), Admission::Plain).await.expect("admitted");
     let (mut client, connection) =
         connect_with_task(&url, &format!("nica/{ENV}/1/a1b2c3d4")).await.expect("in");
-    let limits = Limits { lock: Duration::from_secs(60), statement: Duration::from_secs(60) };
+    let limits =
+        Limits { lock: Duration::from_secs(60), statement: Duration::from_secs(60), ..Limits::default() };
     let killed = tokio::spawn(async move {
         let tx = Guarded::begin(&mut client, 1, &limits).await.expect("ours");
         let _ = tx.batch_execute("ALTER TABLE t ADD COLUMN late int; COMMIT").await;
@@ -34,14 +35,4 @@ async fn nothing_of_a_killed_client_appears_after_the_next_admission() {
     let columns =
         "SELECT count(*)::text FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'late'";
     assert_eq!(text(&second, columns).await, "0");
-}
-
-async fn wait_until(client: &tokio_postgres::Client, sql: &str, expected: &str) {
-    for _ in 0..200 {
-        if text(client, sql).await == expected {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{sql} never gave {expected}");
 }
