@@ -15,7 +15,7 @@ use super::gate::{Release as Let, Trap};
 use super::lines::Lines;
 use super::oracle::{self, Attic, Golden};
 use super::project::Release;
-use super::slot::Slot;
+use super::slot::{Base, Slot};
 use super::timeline::Timeline;
 use super::world::{PATIENCE, World};
 use super::writer::Writer;
@@ -32,7 +32,7 @@ pub(crate) struct Played {
 }
 
 pub(crate) fn play(slot: &Slot, case: &Case, golden: &Golden) -> Result<Played> {
-    let world = World::of_baseline(slot)?;
+    let world = World::of(slot, case.story.base())?;
     let timeline = world.timeline.clone();
     let mut stage = Stage::begin(&world, case, golden)?;
     let verdict = match stage.play() {
@@ -41,6 +41,12 @@ pub(crate) fn play(slot: &Slot, case: &Case, golden: &Golden) -> Result<Played> 
     };
     stage.tell();
     Ok(Played { verdict, timeline })
+}
+
+impl Story {
+    fn base(self) -> Base {
+        if self == Story::Again { Base::Undone } else { Base::Fresh }
+    }
 }
 
 struct Stage<'a> {
@@ -89,7 +95,7 @@ impl<'a> Stage<'a> {
 
     fn release(&self) -> Release {
         match self.case.story {
-            Story::Forward => Release::Good,
+            Story::Forward | Story::Again => Release::Good,
             Story::Back => Release::Bad,
         }
     }
@@ -210,7 +216,9 @@ impl<'a> Stage<'a> {
             .say(format!("{people} rows of people, {replicas} of replicas; longest wait {longest} ms"));
         written.extend(journal.rows);
         self.wrong.extend(journal.broken);
-        let attic = Attic::read(&self.world.cluster)?;
+        // Where the new release is live, what was parked is back; the attic does not count.
+        let live = self.ended.as_ref().is_some_and(|ended| ended.ledger.ending == "live");
+        let attic = if live { Attic::none() } else { Attic::read(&self.world.cluster)? };
         self.wrong.extend(oracle::lost(&self.world.cluster, &attic, &written)?);
         Ok(())
     }
