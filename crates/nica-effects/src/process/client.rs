@@ -6,12 +6,12 @@
 
 mod start;
 
-use crate::process::metrics::Metrics;
 use super::ProcessError;
 use super::protocol::{
     Cursor, Hello, Identity, Observed, PROTOCOL, Pins, Refusal, Reply, Request, SecretValue, Set,
 };
 use super::state;
+use crate::process::metrics::Metrics;
 use nica_engine::Digest;
 use nica_engine::effect::{Generation, SecretName};
 use std::collections::BTreeMap;
