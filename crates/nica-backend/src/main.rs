@@ -1,1 +1,26 @@
-fn main() {}
+//! The program: hands its arguments to the library and prints what comes back.
+//!
+//! Version and commit enter here and nowhere else, so that another version compiles this file and links again.
+
+use nica_backend::cli::{self, Build};
+use std::io::Write as _;
+use std::process::ExitCode;
+
+const BUILD: Build = Build {
+    version: match option_env!("NICA_VERSION") {
+        Some(version) => version,
+        None => "0.0.0-dev",
+    },
+    commit: match option_env!("NICA_COMMIT") {
+        Some(commit) => commit,
+        None => "unknown",
+    },
+};
+
+fn main() -> ExitCode {
+    let outcome = cli::run(BUILD, std::env::args_os());
+    // A reader that is gone is no reason for another exit code.
+    let _ = std::io::stdout().write_all(outcome.stdout.as_bytes());
+    let _ = std::io::stderr().write_all(outcome.stderr.as_bytes());
+    ExitCode::from(outcome.code)
+}

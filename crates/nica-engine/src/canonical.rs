@@ -3,6 +3,7 @@
 //! Hashes are taken over canonical JSON: keys sorted, no spaces, no floats. Two programs that hold equal values
 //! must get equal hashes, whatever order their fields were written in.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -69,6 +70,21 @@ pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(&value).expect("a Value always serialises")
 }
 
+#[derive(Debug, thiserror::Error)]
+pub enum NotCanonical {
+    #[error("{0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error("it is not in its canonical form: something was changed by hand")]
+    OtherForm,
+}
+
+/// Reads only what `to_bytes` writes. A text with another byte is refused even where it would mean the same, so
+/// that what was signed and what is read are one sequence of bytes.
+pub fn read<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, NotCanonical> {
+    let value: T = serde_json::from_slice(bytes)?;
+    if to_bytes(&value) == bytes { Ok(value) } else { Err(NotCanonical::OtherForm) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +102,24 @@ mod tests {
             a: u8,
         }
         assert_eq!(Digest::of_value(&A { a: 1, b: 2 }), Digest::of_value(&B { b: 2, a: 1 }));
+    }
+
+    #[test]
+    fn only_the_canonical_form_is_read() {
+        let check = |text: &str, expected: Option<(Option<u8>, u8)>| {
+            #[derive(Serialize, Deserialize)]
+            struct A {
+                a: Option<u8>,
+                b: u8,
+            }
+            assert_eq!(read::<A>(text.as_bytes()).ok().map(|v| (v.a, v.b)), expected, "{text}");
+        };
+        check(r#"{"a":null,"b":1}"#, Some((None, 1)));
+        for other in
+            [r#"{"b":1,"a":null}"#, r#"{"a":null, "b":1}"#, r#"{"c":null,"b":1}"#, r#"{"b":1}"#, "{}"]
+        {
+            check(other, None);
+        }
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub struct Migration {
     pub park: Vec<String>,
     /// False for a single statement that cannot run inside a transaction (a concurrent index).
     pub transactional: bool,
+    /// The contract migration that must be there before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

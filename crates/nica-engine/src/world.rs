@@ -20,6 +20,8 @@ pub struct World {
     pub sessions: BTreeSet<Generation>,
     pub clock: Clock,
     pub verdict: Verdict,
+    /// The projection is not the one that the plan was made against. Asked only before the first step.
+    pub drifted: bool,
     /// Somebody asked for the run to be turned back.
     pub abort: bool,
     /// What the last effect answered instead of being done.

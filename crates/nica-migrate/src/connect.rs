@@ -12,6 +12,7 @@ use std::error::Error as _;
 use std::future::Future;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, NoTls, error::SqlState};
+use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Host;
 
 /// Postgres cuts `application_name` at 63 bytes without a word; ours are checked before.
@@ -52,6 +53,18 @@ pub async fn connect_with_task(
     let attempt = tokio::time::timeout(limit, open(url, application_name));
     let too_slow = |_| ConnectError::TooSlow { url: url.to_string(), secs: limit.as_secs() };
     attempt.await.map_err(too_slow)?
+}
+
+/// The driver's TLS.
+pub type DriverTls = MakeRustlsConnect;
+
+/// The driver's own settings and its TLS, for a pool that opens sessions itself.
+///
+/// # Errors
+/// `TlsRefused` when the root certificates cannot be read.
+pub fn driver(url: &DbUrl, application_name: &str) -> Result<(Config, DriverTls), ConnectError> {
+    let refused = |e: tls::RootsError| ConnectError::TlsRefused { url: url.to_string(), why: e.to_string() };
+    Ok((config(url, application_name), tls::connector(url).map_err(refused)?))
 }
 
 async fn open(url: &DbUrl, application_name: &str) -> Result<(Client, JoinHandle<()>), ConnectError> {

@@ -1,0 +1,12 @@
+//! The program as others meet it: a process with sockets, beside a real Postgres.
+
+mod client;
+mod configuration;
+mod drain;
+mod foods;
+mod notes;
+mod problems;
+mod ready;
+mod replica;
+mod seeds;
+mod world;

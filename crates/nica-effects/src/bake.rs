@@ -1,0 +1,158 @@
+//! Watches the new release for a while: what is seen is gathered here, what it means is judged by the engine.
+//!
+//! Scrapes tell what the replicas of the new generation counted themselves; probes from outside make sure that
+//! even a quiet service is asked. An empty bake passes nothing.
+
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::hands::Hands;
+use crate::probe;
+use nica_engine::effect::{Desired, Effect};
+use nica_engine::metrics_text;
+use nica_engine::plan::Plan;
+use nica_engine::validate::{self, ComponentSeen, Figures, Judgement, Scrape, Seen};
+use nica_engine::world::Verdict;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// How often the replicas are asked what they counted.
+const SCRAPE: Duration = Duration::from_millis(250);
+const PROBED: &str = "/healthcheck";
+
+pub struct Bake {
+    /// Which step of the plan this is.
+    pub step: usize,
+    since: Instant,
+    policy: nica_engine::policy::Validate,
+    baseline: Option<Figures>,
+    components: BTreeMap<String, Watched>,
+    judgement: Option<Judgement>,
+}
+
+/// One component that this run changed.
+struct Watched {
+    desired: Desired,
+    seen: ComponentSeen,
+    unanswered: Arc<AtomicU64>,
+    prober: JoinHandle<()>,
+}
+
+impl Bake {
+    /// Begin to probe. `baseline`: the figures of the bake of the release that was live before.
+    pub fn begin(step: usize, plan: &Plan, baseline: Option<Figures>) -> Bake {
+        let policy = plan.policy.validate.clone();
+        let changed = plan.steps.iter().filter_map(|effect| match effect {
+            Effect::SetDesired { component, desired, .. } => {
+                Some((component.clone(), Watched::begin(desired, policy.probes_per_second)))
+            }
+            _ => None,
+        });
+        let components = changed.collect();
+        Bake { step, since: Instant::now(), policy, baseline, components, judgement: None }
+    }
+
+    /// Look once more and judge.
+    pub async fn look(&mut self, hands: &mut Hands) -> Result<Event, Failure> {
+        tokio::time::sleep(SCRAPE).await;
+        let metrics = hands.target()?.scrape().await?;
+        let components = hands.components().await?;
+        for (name, watched) in &mut self.components {
+            watched.seen.ready = components.get(name).map_or(0, |seen| seen.ready);
+            let replicas = metrics.get(name).and_then(|by| by.get(&watched.seen.generation));
+            watched.take(replicas);
+        }
+        let seen = Seen {
+            elapsed: self.since.elapsed(),
+            components: self.components.iter().map(|(name, w)| (name.clone(), w.seen.clone())).collect(),
+            health: None,
+            database: None,
+        };
+        let judgement = validate::judge(&seen, &self.policy, self.baseline.as_ref());
+        let event = self.event(&judgement);
+        self.judgement = Some(judgement);
+        Ok(event)
+    }
+
+    fn event(&self, judgement: &Judgement) -> Event {
+        let measured = judgement.figures.components.iter();
+        let notes: Vec<String> =
+            measured.map(|(name, m)| format!("{name} {} requests, {} errors", m.requests, m.errors)).collect();
+        Event::Bake {
+            seconds: self.since.elapsed().as_secs_f64(),
+            of: self.policy.bake.as_secs_f64(),
+            note: notes.join(" · "),
+        }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        self.judgement.as_ref().map_or(Verdict::Pending, |j| j.verdict.clone())
+    }
+
+    /// The component whose own figures refuse the release.
+    pub fn suspect(&self) -> Option<String> {
+        let (judgement, ratio) = (self.judgement.as_ref()?, self.policy.error_ratio?);
+        let bad = |m: &validate::Measured| ratio.exceeded_by(m.errors, m.requests);
+        let refused = matches!(judgement.verdict, Verdict::Refuse(_));
+        let mut measured = judgement.figures.components.iter().filter(|(_, m)| refused && bad(m));
+        measured.next().map(|(name, _)| name.clone())
+    }
+
+    /// What the step's record and the ledger keep.
+    pub fn figures(&self) -> Value {
+        match &self.judgement {
+            Some(j) => json!({ "figures": j.figures, "notes": j.notes, "seconds": self.since.elapsed().as_secs_f64() }),
+            None => Value::Null,
+        }
+    }
+}
+
+impl Watched {
+    fn begin(desired: &Desired, probes_per_second: u32) -> Watched {
+        let unanswered = Arc::new(AtomicU64::new(0));
+        let prober = tokio::spawn(probe_on(desired.listen.clone(), probes_per_second, unanswered.clone()));
+        let seen = ComponentSeen {
+            generation: desired.generation(),
+            replicas: desired.replicas,
+            ready: 0,
+            scrapes: Vec::new(),
+            gaps: 0,
+            unanswered: 0,
+        };
+        Watched { desired: desired.clone(), seen, unanswered, prober }
+    }
+
+    fn take(&mut self, text: Option<&String>) {
+        let replicas = text.map(|t| BTreeMap::from([(1u32, t.clone())]));
+        let replicas = replicas.as_ref();
+        self.seen.unanswered = self.unanswered.load(Ordering::Relaxed);
+        for replica in 1..=self.desired.replicas {
+            match replicas.and_then(|by| by.get(&replica)).map(|text| metrics_text::parse(text)) {
+                Some(Ok(counted)) => self.seen.scrapes.push(Scrape { replica, counted }),
+                Some(Err(_)) | None => self.seen.gaps += 1,
+            }
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.prober.abort();
+    }
+}
+
+/// Probes at an even pace until the bake ends. What the service answered it counts itself.
+async fn probe_on(address: String, per_second: u32, unanswered: Arc<AtomicU64>) {
+    let Some(pause) = Duration::from_secs(1).checked_div(per_second) else { return };
+    let mut pace = tokio::time::interval(pause);
+    loop {
+        pace.tick().await;
+        if probe::get(&address, PROBED).await.is_err() {
+            unanswered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

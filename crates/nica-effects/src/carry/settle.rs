@@ -1,0 +1,64 @@
+//! The end of a run: ledger entry, new baseline and the closed run in one commit.
+
+use super::{Carried, Memory};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::hands::Hands;
+use crate::records::ledger::{self, Closing};
+use crate::records::run::{self, OpenRun};
+use crate::records::{RecordError, control};
+use nica_engine::Digest;
+use nica_engine::next::Ending;
+use nica_engine::plan::Status;
+
+pub async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<Carried, Failure> {
+    let retained = retained(run);
+    let (env_id, projection) = read_back(hands).await?;
+    let (fence, host) = (hands.fence, hands.access.host.clone());
+    let tx = hands.guarded().await?;
+    if ending == Ending::Live {
+        control::set_baseline(&tx, &run.plan).await?;
+    }
+    let closing = Closing { ending, retained: &retained, projection, fence, host: &host, env_id: &env_id };
+    let anchor = ledger::append(&tx, run, &closing).await?;
+    run::close(&tx, &run.id, ending, &retained).await?;
+    tx.commit().await?;
+    let reason = run.turned.as_ref().map(|t| t.reason.clone());
+    let carried = Carried::Settled { run: run.id.clone(), ending, reason, retained };
+    tell(hands, &carried);
+    hands.tell(Event::Anchored { entries: anchor.entries, last: anchor.last });
+    Ok(carried)
+}
+
+/// Settle's own answer was lost, or somebody else closed the run: the records say how it ended.
+pub async fn already_closed(hands: &mut Hands, memory: &Memory) -> Result<Carried, Failure> {
+    let run = memory.run.clone().unwrap_or_default();
+    let (ending, reason, retained) = run::ending(hands.client(), &run).await?.ok_or_else(|| {
+        let why = "it is neither open nor closed".to_string();
+        RecordError::Damaged { what: "run", key: run.clone(), why }
+    })?;
+    let carried = Carried::Settled { run, ending, reason, retained };
+    tell(hands, &carried);
+    Ok(carried)
+}
+
+fn tell(hands: &Hands, carried: &Carried) {
+    if let Carried::Settled { run, ending, reason, retained } = carried {
+        let (run, reason, retained) = (run.clone(), reason.clone(), retained.clone());
+        hands.tell(Event::Settled { run, ending: *ending, retained, reason });
+    }
+}
+
+fn retained(run: &OpenRun) -> Vec<String> {
+    let kept = run.plan.steps().filter(|s| run.statuses[s.n] == Status::Retained);
+    kept.filter_map(|s| s.effect.migration().map(|m| m.id.clone())).collect()
+}
+
+/// What an outsider would read now; the ledger keeps its hash.
+async fn read_back(hands: &mut Hands) -> Result<(String, Digest), Failure> {
+    let control = control::read(hands.client()).await?;
+    let env_id = control.map(|c| c.env_id).unwrap_or_default();
+    let components = hands.components().await?;
+    let projection = crate::sight::projection(hands.client(), &env_id, &components).await?;
+    Ok((env_id, projection.hash()))
+}

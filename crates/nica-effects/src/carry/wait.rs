@@ -1,0 +1,95 @@
+//! Waiting: for replicas, for the bake, for the barrier. Each look is short and each limit has a name in the plan.
+
+use super::Memory;
+use crate::bake::Bake;
+use crate::event::{Event, waiting_words};
+use crate::failure::Failure;
+use crate::hands::Hands;
+use crate::perform::mark;
+use crate::records::run::OpenRun;
+use crate::records::step::{self, At};
+use nica_engine::Effect;
+use nica_engine::next::Waiting;
+use nica_engine::plan::Status;
+use nica_engine::world::World;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long a look at the target may wait for something to change.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often what only Postgres knows is asked.
+const POLL: Duration = Duration::from_millis(50);
+
+pub fn is_waited_for(effect: &Effect) -> bool {
+    matches!(effect, Effect::Await { .. } | Effect::Bake)
+}
+
+pub async fn wait(
+    hands: &mut Hands,
+    memory: &mut Memory,
+    run: &OpenRun,
+    waiting: &Waiting,
+    world: &World,
+) -> Result<(), Failure> {
+    match waiting {
+        Waiting::Rollout(n) => {
+            begin_waiting(hands, memory, run, *n).await?;
+            tell_rollout(hands, run, *n, world);
+            hands.watch_target(LOOK).await?;
+        }
+        Waiting::Bake(n) => {
+            begin_waiting(hands, memory, run, *n).await?;
+            bake(hands, memory, run, *n).await?;
+        }
+        Waiting::Deletion(_) | Waiting::BaselineServes(_) => {
+            tell_once(hands, memory, waiting);
+            hands.watch_target(LOOK).await?;
+        }
+        Waiting::Barrier => {
+            tell_once(hands, memory, waiting);
+            tokio::time::sleep(POLL).await;
+        }
+    }
+    Ok(())
+}
+
+/// A step that is waited for starts with its record, and starts anew under another fence: limits count the time in
+/// which somebody acted. One that was reached and is lost again starts anew too.
+async fn begin_waiting(hands: &mut Hands, memory: &mut Memory, run: &OpenRun, n: usize) -> Result<(), Failure> {
+    memory.waits_for(n);
+    let at = At { run: &run.id, n, fence: hands.fence };
+    let ours = step::running_for(hands.client(), at).await?.is_some();
+    if ours && run.statuses[n] == Status::Started {
+        return Ok(());
+    }
+    hands.tell(Event::Started { n, what: crate::perform::describe(&run.plan.steps[n]), undo: false });
+    mark(hands, run, n, Status::Started, Value::Null).await
+}
+
+async fn bake(hands: &mut Hands, memory: &mut Memory, run: &OpenRun, n: usize) -> Result<(), Failure> {
+    if memory.bake.as_ref().is_none_or(|bake| bake.step != n) {
+        let rows = crate::records::ledger::read(hands.client()).await?;
+        memory.bake = Some(Bake::begin(n, &run.plan, crate::records::ledger::baseline_bake(&rows)));
+    }
+    if let Some(bake) = memory.bake.as_mut() {
+        let note = bake.look(hands).await?;
+        hands.tell(note);
+    }
+    Ok(())
+}
+
+fn tell_rollout(hands: &Hands, run: &OpenRun, n: usize, world: &World) {
+    let Effect::Await { component, generation, replicas } = &run.plan.steps[n] else { return };
+    let Some(seen) = world.components.get(component) else { return };
+    let old = seen.alive.iter().filter(|g| *g != generation).count() as u32;
+    let (component, ready, replicas) = (component.clone(), seen.ready, *replicas);
+    hands.tell(Event::Rollout { component, ready, replicas, old });
+}
+
+fn tell_once(hands: &Hands, memory: &mut Memory, waiting: &Waiting) {
+    let what = waiting_words(waiting);
+    if memory.told.as_ref() != Some(&what) {
+        memory.told = Some(what.clone());
+        hands.tell(Event::Waiting { what });
+    }
+}

@@ -1,0 +1,183 @@
+//! What a deployer acts with: lease, fence, one session for records, the target.
+//!
+//! Taking hands is admission: once `take` returns, no lower fence can change the database any more. Whoever loses
+//! an answer takes the next number and is admitted again before it looks, decides or settles.
+
+use crate::event::{Event, Sink};
+use crate::failure::Failure;
+use crate::process::{Cursor, Identity, Seen, TargetClient};
+use nica_migrate::connect::{DbUrl, connect};
+use crate::records::run::OpenRun;
+use nica_migrate::fence::{Admission, Guarded, Holder, Lease, Limits, admit, session_name};
+use nica_migrate::runner::{By, Session};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_postgres::Client;
+
+/// How to reach an environment: addresses and limits, no power yet.
+#[derive(Clone)]
+pub struct Access {
+    pub service: String,
+    pub env: String,
+    pub url: DbUrl,
+    /// State folder of the `process` target.
+    pub state: PathBuf,
+    /// The program that `nica supervise` is started from.
+    pub nica: PathBuf,
+    /// Person and host, as the lease shows them.
+    pub holder: String,
+    pub host: String,
+    pub lease_ttl: Duration,
+    pub admit_limit: Duration,
+    pub sink: Sink,
+}
+
+/// How long a migration's lock is tried for before the step counts as refused.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// One statement of a migration. Long ones belong into batches.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(300);
+
+pub struct Hands {
+    pub access: Access,
+    pub fence: i64,
+    target: Option<TargetClient>,
+    /// Up to where the target's history was seen.
+    cursor: Option<Cursor>,
+    lease: Lease,
+    client: Client,
+    /// Suffix of the open run, once there is one; part of our session names.
+    suffix: Option<String>,
+}
+
+impl Hands {
+    /// Take the lease and be admitted at the record database. The target follows with `admit_target`.
+    pub async fn take(access: Access) -> Result<Hands, Failure> {
+        let holder =
+            Holder { env: access.env.clone(), name: access.holder.clone(), host: access.host.clone() };
+        // Longer than a ttl: a holder that died without a word has lapsed by then, one that lives has renewed twice.
+        let patience = access.lease_ttl.mul_f64(1.5);
+        let lease = Lease::wait(&access.url, &holder, access.lease_ttl, patience).await?;
+        let fence = lease.number();
+        let client = session(&access, fence, None).await?;
+        let mut hands = Hands { access, fence, target: None, cursor: None, lease, client, suffix: None };
+        hands.admit_database().await?;
+        Ok(hands)
+    }
+
+    async fn admit_database(&mut self) -> Result<(), Failure> {
+        let (env, limit) = (&self.access.env, self.access.admit_limit);
+        Ok(admit(&mut self.client, self.fence, env, limit, Admission::Plain).await?)
+    }
+
+    /// Reach the target, starting its supervisor where none runs. Nothing is asked of it yet.
+    pub async fn start_target(&mut self) -> Result<(), Failure> {
+        if self.target.is_none() {
+            let identity = self.identity().await?;
+            let access = &self.access;
+            self.target = Some(TargetClient::connect_or_start(&access.state, &access.nica, &identity).await?);
+        }
+        Ok(())
+    }
+
+    /// Admission at the target: from here on it refuses every lower fence. It only ever raises what it saw.
+    pub async fn admit_target(&mut self) -> Result<(), Failure> {
+        self.start_target().await?;
+        let fence = self.fence;
+        Ok(self.target()?.admit(fence).await?)
+    }
+
+    pub fn target(&self) -> Result<&TargetClient, Failure> {
+        let why = || "it was not admitted by this deployer".to_string();
+        self.target.as_ref().ok_or_else(|| Failure::Unreachable { participant: "target", why: why() })
+    }
+
+    /// What the target runs now.
+    pub async fn components(&mut self) -> Result<BTreeMap<String, Seen>, Failure> {
+        let observed = self.target()?.observe().await?;
+        self.cursor = Some(observed.cursor);
+        Ok(observed.components)
+    }
+
+    /// Come back as soon as the target differs from what was last seen of it, at the latest after `limit`.
+    pub async fn watch_target(&mut self, limit: Duration) -> Result<(), Failure> {
+        let observed = self.target()?.watch(self.cursor.as_ref(), limit).await?;
+        self.cursor = Some(observed.cursor);
+        Ok(())
+    }
+
+    /// After a lost answer: our own fence ends here too, so that a late request lands on a fence that is gone.
+    pub async fn readmit(&mut self, why: &str) -> Result<(), Failure> {
+        self.fence = self.lease.next_number().await?;
+        self.client = session(&self.access, self.fence, self.suffix.as_deref()).await?;
+        self.admit_database().await?;
+        if self.target.take().is_some() {
+            self.admit_target().await?;
+        }
+        self.tell(Event::Readmitted { fence: self.fence, why: why.to_string() });
+        Ok(())
+    }
+
+    /// Which environment these records say they are.
+    async fn identity(&self) -> Result<Identity, Failure> {
+        let control = crate::records::control::read(&self.client).await?;
+        let control = control.ok_or_else(|| Failure::Records("the control row is missing".to_string()))?;
+        Ok(Identity { service: control.service, env: control.env, env_id: control.env_id })
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A transaction on the records session that begins with the guard.
+    pub async fn guarded(&mut self) -> Result<Guarded<'_>, Failure> {
+        if !self.lease.is_held() {
+            return Err(Failure::Lost("the lease was not renewed in time".to_string()));
+        }
+        Ok(Guarded::begin(&mut self.client, self.fence, &Limits::default()).await?)
+    }
+
+    /// How migrations run: each on a fresh session with our fence in its name.
+    pub fn session(&self, run: &OpenRun) -> Session {
+        Session {
+            url: self.access.url.clone(),
+            env: self.access.env.clone(),
+            fence: self.fence,
+            run_suffix: self.suffix.clone(),
+            limits: Limits { statement: STATEMENT_LIMIT, ..Limits::default() },
+            patience: LOCK_PATIENCE,
+            by: By {
+                run: Some(run.id.clone()),
+                who: run.starter.clone(),
+                version: env!("CARGO_PKG_VERSION").to_string(),
+            },
+        }
+    }
+
+    /// From here on our sessions carry the run's suffix.
+    pub async fn name_run(&mut self, run: &str) -> Result<(), Failure> {
+        self.suffix = run.rsplit('-').next().map(str::to_string);
+        let name = session_name(&self.access.env, self.fence, self.suffix.as_deref())?;
+        let set = "SELECT set_config('application_name', $1, false)";
+        self.client.execute(set, &[&name]).await.map_err(Failure::sql)?;
+        Ok(())
+    }
+
+    pub fn tell(&self, event: Event) {
+        (self.access.sink)(event);
+    }
+
+    /// Give the lease back, so that the next deployer need not wait for the ttl.
+    pub async fn release(self) {
+        if let Err(error) = self.lease.release().await {
+            tracing::debug!(%error, "the lease lapses by itself");
+        }
+    }
+}
+
+async fn session(access: &Access, fence: i64, suffix: Option<&str>) -> Result<Client, Failure> {
+    let name = session_name(&access.env, fence, suffix)?;
+    let unreachable =
+        |why: nica_migrate::ConnectError| Failure::Unreachable { participant: "database", why: why.to_string() };
+    connect(&access.url, &name).await.map_err(unreachable)
+}

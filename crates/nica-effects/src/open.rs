@@ -1,0 +1,79 @@
+//! Opening a run: from here on its records are all that finishing it needs.
+//!
+//! Before `open` nothing outside NICA's own schema is touched, save content that nobody looks at yet: executables
+//! in the target's store, under the name of their own digest.
+
+use crate::failure::Failure;
+use crate::hands::{Access, Hands};
+use crate::records::control;
+use crate::records::run::{self, Judged, Opening, Participants};
+use crate::sight;
+use nica_engine::plan::Plan;
+use nica_migrate::connect::connect;
+use nica_migrate::schema;
+use rand::Rng as _;
+
+/// Make schema `nica` where it is missing; refuse a database that belongs to another environment.
+pub async fn genesis(access: &Access) -> Result<(), Failure> {
+    let mut client = connect(&access.url, "nica/genesis").await.map_err(unreachable)?;
+    match schema::genesis(&mut client, &access.service, &access.env).await {
+        Ok(_) => Ok(()),
+        Err(error @ schema::SchemaError::Foreign { .. }) => Err(Failure::Mismatch(error.to_string())),
+        Err(error) => Err(Failure::Unreachable { participant: "database", why: error.to_string() }),
+    }
+}
+
+/// A session for looking only.
+pub async fn reader(access: &Access) -> Result<tokio_postgres::Client, Failure> {
+    let client = connect(&access.url, "nica/read").await.map_err(unreachable)?;
+    client.batch_execute("SET default_transaction_read_only = on").await.map_err(Failure::sql)?;
+    Ok(client)
+}
+
+fn unreachable(error: nica_migrate::ConnectError) -> Failure {
+    Failure::Unreachable { participant: "database", why: error.to_string() }
+}
+
+/// Open a run for the plan. True when the world is still the planned one once everybody is admitted.
+pub async fn open(
+    hands: &mut Hands,
+    plan: &Plan,
+    starter: &str,
+    texts: &[(&'static str, Vec<u8>)],
+    judged: &Judged,
+) -> Result<bool, Failure> {
+    let id = format!("{}-{}-{}", hands.access.env, hands.fence, suffix());
+    let participants = Participants { process: Some(hands.access.state.display().to_string()) };
+    let fence = hands.fence;
+    let opening = Opening { id: &id, fence, starter, participants: &participants, texts, judged };
+    let tx = hands.guarded().await?;
+    run::open(&tx, plan, &opening).await?;
+    tx.commit().await?;
+    hands.name_run(&id).await?;
+    hands.tell(crate::event::Event::Opened { run: id });
+    admit_target(hands).await?;
+    is_as_planned(hands, plan).await
+}
+
+/// Admit at the target, and say where we are admitted now.
+pub async fn admit_target(hands: &mut Hands) -> Result<(), Failure> {
+    hands.admit_target().await?;
+    let participants = vec!["database".to_string(), "target".to_string()];
+    hands.tell(crate::event::Event::Admitted { fence: hands.fence, participants });
+    Ok(())
+}
+
+/// Looked at again after admission: what somebody changed between planning and opening shows here.
+pub async fn is_as_planned(hands: &mut Hands, plan: &Plan) -> Result<bool, Failure> {
+    let components = hands.components().await?;
+    let control = control::read(hands.client()).await?;
+    let env_id = control.as_ref().map(control::Control::settled_id).unwrap_or_default();
+    Ok(sight::projection(hands.client(), &env_id, &components).await?.hash() == plan.projection)
+}
+
+/// Eight letters and digits, so that no two runs share a name even across restored databases.
+fn suffix() -> String {
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let mut rng = rand::rng();
+    (0..8).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect()
+}

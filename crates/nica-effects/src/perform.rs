@@ -1,0 +1,265 @@
+//! Does one step, or undoes it, under the fence.
+//!
+//! The shape is the same everywhere: record that it starts (durable before anything is sent), do it, record what
+//! was seen. For SQL the last two are one transaction.
+
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::hands::Hands;
+use crate::process::{Limits, Set};
+use crate::records::blob;
+use crate::records::run::{self, OpenRun};
+use crate::records::step::{self, At};
+use nica_engine::effect::{Desired, Effect};
+use nica_engine::plan::Status;
+use nica_engine::release::{Migration, Phase, SeedFile, UndoClass};
+use nica_engine::world::World;
+use nica_migrate::runner::{self, Attempts, By, RunError};
+use nica_migrate::{seed, source};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio_postgres::Client;
+
+pub async fn perform(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) -> Result<(), Failure> {
+    match &run.plan.steps[n] {
+        Effect::RestorePoint => restore_point(hands, run, n).await,
+        Effect::Sql { migration } => sql_up(hands, run, n, migration).await,
+        Effect::SqlConverge { migration } => converge_up(hands, run, n, migration).await,
+        Effect::Unpark { migration, .. } => unpark(hands, run, n, migration).await,
+        Effect::Seeds { files } => seeds_up(hands, run, n, files).await,
+        Effect::SetDesired { component, desired, .. } => {
+            set(hands, run, n, world, (component, Some(desired)), Way::Out).await
+        }
+        Effect::Delete { component, .. } => set(hands, run, n, world, (component, None), Way::Out).await,
+        Effect::Commit => commit(hands, run, n).await,
+        Effect::Await { .. } | Effect::Bake => unreachable!("`next` waits for these, it never performs them"),
+    }
+}
+
+pub async fn undo(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) -> Result<(), Failure> {
+    match &run.plan.steps[n] {
+        Effect::Sql { migration } => sql_down(hands, run, n, migration).await,
+        Effect::SqlConverge { migration } => converge_down(hands, run, n, migration).await,
+        Effect::Seeds { .. } => seeds_down(hands, run, n).await,
+        Effect::SetDesired { component, before, .. } => {
+            set(hands, run, n, world, (component, before.as_ref()), Way::Back).await
+        }
+        other => unreachable!("`next` never undoes {other:?}"),
+    }
+}
+
+/// A replica gets its own drain time and this much more before it is killed.
+const DRAIN_GRACE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Out,
+    Back,
+}
+
+/// Record a status in a guarded transaction of its own.
+pub async fn mark(hands: &mut Hands, run: &OpenRun, n: usize, status: Status, seen: Value) -> Result<(), Failure> {
+    let fence = hands.fence;
+    let tx = hands.guarded().await?;
+    step::mark(&tx, At { run: &run.id, n, fence }, status, &seen).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn begin(hands: &mut Hands, run: &OpenRun, n: usize, way: Way) -> Result<(), Failure> {
+    let status = if way == Way::Out { Status::Started } else { Status::UndoStarted };
+    hands.tell(Event::Started { n, what: describe(&run.plan.steps[n]), undo: way == Way::Back });
+    mark(hands, run, n, status, Value::Null).await
+}
+
+async fn restore_point(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
+    let fence = hands.fence;
+    hands.tell(Event::Started { n, what: describe(&run.plan.steps[n]), undo: false });
+    let tx = hands.guarded().await?;
+    let lsn: String =
+        tx.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.map_err(Failure::sql)?.get(0);
+    step::mark(&tx, At { run: &run.id, n, fence }, Status::Done, &json!({ "lsn": lsn })).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn commit(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
+    let fence = hands.fence;
+    hands.tell(Event::Started { n, what: describe(&run.plan.steps[n]), undo: false });
+    let tx = hands.guarded().await?;
+    run::commit(&tx, &run.id).await?;
+    step::mark(&tx, At { run: &run.id, n, fence }, Status::Done, &Value::Null).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn sql_up(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let text = stored(hands.client(), migration).await?;
+    let session = hands.session(run);
+    let mut attempts = session.attempts().await?;
+    loop {
+        let tried = up_once(&mut attempts, run, n, (&text, &session.by)).await;
+        if attempts.judge(tried).await?.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+/// The change, its row in the migration table and the step's record are one commit.
+async fn up_once(
+    attempts: &mut Attempts,
+    run: &OpenRun,
+    n: usize,
+    (text, by): (&source::Migration, &By),
+) -> Result<(), RunError> {
+    let tx = attempts.begin().await?;
+    runner::up(&tx, text, by).await?;
+    let at = At { run: &run.id, n, fence: tx.fence() };
+    step::mark(&tx, at, Status::Done, &json!({ "migration": text.id })).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn sql_down(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Back).await?;
+    let mut attempts = hands.session(run).attempts().await?;
+    loop {
+        let tried = down_once(&mut attempts, run, n, &migration.id).await;
+        if attempts.judge(tried).await?.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+async fn down_once(attempts: &mut Attempts, run: &OpenRun, n: usize, id: &str) -> Result<(), RunError> {
+    let tx = attempts.begin().await?;
+    runner::down(&tx, id).await?;
+    let at = At { run: &run.id, n, fence: tx.fence() };
+    step::mark(&tx, at, Status::Undone, &json!({ "migration": id })).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Keep a migration although the release goes back: the migration table and the step say so in one commit.
+pub async fn retain(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
+    let at = At { run: &run.id, n, fence: hands.fence };
+    let tx = hands.guarded().await?;
+    if let Some(migration) = run.plan.steps[n].migration() {
+        match runner::retain(&tx, &migration.id).await {
+            // Half-built things are looked at again by the next up; there is nothing to keep in the table yet.
+            Ok(_) | Err(RunError::NotApplied { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    step::mark(&tx, at, Status::Retained, &Value::Null).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn converge_up(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> { todo!() }
+async fn converge_down(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> { todo!() }
+async fn unpark(_: &mut Hands, _: &OpenRun, _: usize, _: &str) -> Result<(), Failure> { todo!() }
+
+async fn seeds_up(hands: &mut Hands, run: &OpenRun, n: usize, files: &[SeedFile]) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let files = seed_files(hands.client(), files).await?;
+    let fence = hands.fence;
+    let tx = hands.guarded().await?;
+    let changed = seed::apply(&tx, &files, &run.id).await.map_err(Failure::seeds)?;
+    step::mark(&tx, At { run: &run.id, n, fence }, Status::Done, &changed_words(&changed)).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn seeds_down(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Back).await?;
+    let fence = hands.fence;
+    let tx = hands.guarded().await?;
+    let undone = seed::undo(&tx, &run.id).await.map_err(Failure::seeds)?;
+    step::mark(&tx, At { run: &run.id, n, fence }, Status::Undone, &undone_words(&undone)).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Counts only: the rows themselves stand in `nica.seed_undo`.
+fn changed_words(changed: &seed::Changed) -> Value {
+    json!({
+        "inserted": changed.inserted.len(),
+        "updated": changed.updated.len(),
+        "retired": changed.retired.len(),
+        "local": changed.local.len(),
+    })
+}
+
+fn undone_words(undone: &seed::Undone) -> Value {
+    let kept: Vec<String> = undone.kept.iter().map(ToString::to_string).collect();
+    json!({ "restored": undone.restored.len(), "retired": undone.retired.len(), "kept": kept })
+}
+
+/// The generation that this was decided on was read after admission and before the step's start was recorded: a
+/// late or doubled request finds another one and is refused.
+async fn set(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    world: &World,
+    (component, desired): (&str, Option<&Desired>),
+    way: Way,
+) -> Result<(), Failure> {
+    let expected = world.components.get(component).and_then(|seen| seen.generation.clone());
+    begin(hands, run, n, way).await?;
+    let key = format!("{}/{n}", run.id);
+    let drain_within = run.plan.policy.limits.drain + DRAIN_GRACE;
+    let limits = Limits {
+        ready_within_ms: run.plan.limits.rollout_ms,
+        drain_within_ms: u64::try_from(drain_within.as_millis()).unwrap_or(u64::MAX),
+    };
+    let (fence, component, desired_now) = (hands.fence, component.to_string(), desired.cloned());
+    let set = Set { fence, key, component, desired: desired_now, expected, limits };
+    hands.target()?.set(set).await?;
+    let status = if way == Way::Out { Status::Done } else { Status::Undone };
+    mark(hands, run, n, status, json!({ "generation": desired.map(Desired::generation) })).await
+}
+
+/// The texts of a migration from the records: going on needs no release file.
+async fn stored(client: &Client, m: &Migration) -> Result<source::Migration, Failure> {
+    let up = blob::get_text(client, &m.up).await?;
+    let down = match &m.down {
+        Some(name) => Some(blob::get_text(client, name).await?),
+        None => None,
+    };
+    let manifest = source::Manifest {
+        phase: match m.phase {
+            Phase::Expand => source::Phase::Expand,
+            Phase::Contract => source::Phase::Contract,
+        },
+        class: match m.class {
+            UndoClass::Lossless => source::Class::Lossless,
+            UndoClass::Parking => source::Class::Parking,
+            UndoClass::Sticky => source::Class::Sticky,
+        },
+        park: m.park.clone(),
+        transaction: m.transactional,
+        after: m.after.clone(),
+    };
+    source::Migration::new(&m.id, manifest, up, down).map_err(|e| Failure::Records(e.to_string()))
+}
+
+/// The seed files of a plan, from the records.
+pub async fn seed_files(client: &Client, files: &[SeedFile]) -> Result<Vec<seed::SeedFile>, Failure> {
+    let mut parsed = Vec::new();
+    for file in files {
+        let text = blob::get_text(client, &file.sha256).await?;
+        let file = seed::SeedFile::parse(&file.file, &text);
+        parsed.push(file.map_err(|e| Failure::Records(e.to_string()))?);
+    }
+    Ok(parsed)
+}
+
+/// An effect in a few words, for whoever watches.
+pub fn describe(effect: &Effect) -> String {
+    match effect {
+        Effect::RestorePoint => "restore-point".to_string(),
+        Effect::Sql { migration } | Effect::SqlConverge { migration } => format!("migration {}", migration.id),
+        Effect::Unpark { migration, .. } => format!("unpark values of {migration}"),
+        Effect::Seeds { files } => format!("seeds {} files", files.len()),
+        Effect::SetDesired { component, .. } => format!("set {component}"),
+        Effect::Await { component, .. } => format!("{component} serves"),
+        Effect::Bake => "bake".to_string(),
+        Effect::Commit => "commit".to_string(),
+        Effect::Delete { component, .. } => format!("delete {component}"),
+    }
+}

@@ -1,0 +1,59 @@
+//! What planning looks at: records, database and target, read without any power to change them.
+
+use crate::failure::Failure;
+use crate::observe;
+use crate::process::Seen;
+use crate::records::control::{self, Control};
+use nica_engine::projection::{ComponentState, Projection};
+use nica_engine::world::{SeedsSeen, World};
+use nica_migrate::seed::SeedFile;
+use std::collections::BTreeMap;
+use tokio_postgres::Client;
+
+pub struct Sight {
+    /// None where NICA was never here.
+    pub control: Option<Control>,
+    pub world: World,
+    pub projection: Projection,
+}
+
+/// The components of the target as its supervisor answered them, by name.
+pub type Components = BTreeMap<String, Seen>;
+
+pub async fn look(client: &Client, components: &Components, seeds: &[SeedFile]) -> Result<Sight, Failure> {
+    let control = control::read(client).await?;
+    let world = World {
+        migrations: observe::migrations(client).await?,
+        seeds: SeedsSeen {
+            as_released: nica_migrate::seed::differences(client, seeds).await.map_err(Failure::seeds)?.is_empty(),
+            to_undo: false,
+        },
+        parked: observe::parked(client).await?,
+        components: components.iter().map(|(name, seen)| (name.clone(), seen.world())).collect(),
+        ..World::default()
+    };
+    let env_id = control.as_ref().map(Control::settled_id).unwrap_or_default();
+    let projection = projection(client, &env_id, components).await?;
+    Ok(Sight { control, world, projection })
+}
+
+/// The written projection of what is there now.
+pub async fn projection(client: &Client, env_id: &str, components: &Components) -> Result<Projection, Failure> {
+    let states = components.iter().filter_map(|(name, seen)| {
+        let desired = seen.desired.as_ref()?;
+        let state = ComponentState {
+            generation: desired.generation(),
+            replicas: desired.replicas,
+            listen: desired.listen.clone(),
+            secrets: desired.secrets.clone(),
+        };
+        Some((name.clone(), state))
+    });
+    Ok(Projection {
+        env_id: env_id.to_string(),
+        components: states.collect(),
+        migrations: observe::migration_states(client).await?,
+        schema: None,
+        seeds: nica_migrate::seed::digest(client).await.map_err(Failure::seeds)?,
+    })
+}

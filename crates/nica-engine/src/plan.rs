@@ -1,0 +1,312 @@
+//! The way from a world to a release: immutable, ordered, hashed, every step with its undo.
+//!
+//! A plan holds no evidence, no clock and no resource version, so that the same release against the same world
+//! has the same hash today and tomorrow. That hash is what people sign.
+
+use crate::canonical::Digest;
+use crate::effect::{Desired, Effect, SecretName};
+pub use crate::policy::OnInconclusive;
+use crate::policy::Policy;
+use crate::release::{Phase, Release, UndoClass};
+use crate::world::{MigrationSeen, World};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub const PLAN_FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    pub format: u32,
+    pub service: String,
+    pub env: String,
+    pub release: Digest,
+    pub version: String,
+    /// The last settled release, none for a first deploy.
+    pub baseline: Option<Live>,
+    /// What the plan was made against; see `projection`.
+    pub projection: Digest,
+    /// In the order in which they are done; a step's number is its place here.
+    pub steps: Vec<Effect>,
+    pub limits: Limits,
+    /// The rules that the release is judged by; stored with the run, so that the next plan cannot loosen them.
+    pub policy: Policy,
+    /// Of the people who may approve.
+    pub people: Digest,
+    /// Expand migrations that going back is expected to keep.
+    pub keeps: Vec<String>,
+}
+
+/// A release as it was settled: what "back" means.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    pub release: Digest,
+    pub version: String,
+    /// The applied configuration of every component.
+    pub components: BTreeMap<String, Desired>,
+}
+
+/// Every limit a run needs, in milliseconds of database time. Part of the plan: a run is finished by the rules it
+/// was opened with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Going forward may begin a new step until so long after opening.
+    pub forward_ms: u64,
+    /// One component's rollout.
+    pub rollout_ms: u64,
+    /// Waiting for sessions of the new release before downs.
+    pub barrier_ms: u64,
+    /// Waiting for the baseline to serve again.
+    pub undo_ms: u64,
+    pub bake_ms: u64,
+    pub bake_max_ms: u64,
+    pub on_inconclusive: OnInconclusive,
+}
+
+impl Limits {
+    /// The limits that a policy sets, as a plan carries them.
+    pub fn of(policy: &Policy) -> Limits {
+        let ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Limits {
+            forward_ms: ms(policy.limits.forward_until),
+            rollout_ms: ms(policy.limits.rollout),
+            barrier_ms: ms(policy.limits.undo),
+            undo_ms: ms(policy.limits.undo),
+            bake_ms: ms(policy.validate.bake),
+            bake_max_ms: ms(policy.validate.bake_max),
+            on_inconclusive: policy.validate.on_inconclusive,
+        }
+    }
+}
+
+/// One numbered step.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    pub n: usize,
+    pub effect: &'a Effect,
+}
+
+/// What a run's records say of each step.
+pub type Statuses = Vec<Status>;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    #[default]
+    Pending,
+    Started,
+    Done,
+    UndoStarted,
+    Undone,
+    Retained,
+}
+
+impl Status {
+    /// The only legal changes; anything else is a bug of ours, and the caller asserts.
+    pub fn may_become(self, next: Status) -> bool {
+        use Status::*;
+        matches!(
+            (self, next),
+            (Pending, Started | Done | Retained)
+                | (Started, Started | Done | UndoStarted | Undone | Retained)
+                | (Done, Started | Done | UndoStarted | Undone | Retained)
+                | (UndoStarted, UndoStarted | Undone | Retained)
+                | (Pending, UndoStarted | Undone)
+        )
+    }
+
+    /// The step may have touched the world: its start is durable.
+    pub fn began(self) -> bool {
+        self != Status::Pending
+    }
+}
+
+impl Plan {
+    pub fn hash(&self) -> Digest {
+        Digest::of_value(self)
+    }
+
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = Step<'_>> {
+        self.steps.iter().enumerate().map(|(n, effect)| Step { n, effect })
+    }
+
+    /// Nothing to do: the release is what is there.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    pub fn commit_step(&self) -> Option<usize> {
+        self.steps.iter().position(|e| matches!(e, Effect::Commit))
+    }
+
+    pub fn committed(&self, statuses: &[Status]) -> bool {
+        self.commit_step().is_some_and(|n| statuses[n] == Status::Done)
+    }
+
+    /// What is live once this plan has settled forward.
+    pub fn live_after(&self) -> Live {
+        let mut components = self.baseline.as_ref().map(|b| b.components.clone()).unwrap_or_default();
+        for effect in &self.steps {
+            match effect {
+                Effect::SetDesired { component, desired, .. } => {
+                    components.insert(component.clone(), desired.clone());
+                }
+                Effect::Delete { component, .. } => {
+                    components.remove(component);
+                }
+                _ => {}
+            }
+        }
+        Live { release: self.release.clone(), version: self.version.clone(), components }
+    }
+
+    /// A replica of the new release may have served somebody: its start was made durable.
+    pub fn made_effective(&self, statuses: &[Status]) -> bool {
+        self.steps().any(|s| matches!(s.effect, Effect::SetDesired { .. }) && statuses[s.n].began())
+    }
+}
+
+/// What a plan is made from, apart from the observed world.
+pub struct Target<'a> {
+    pub env: &'a str,
+    pub release: &'a Release,
+    pub baseline: Option<Live>,
+    /// Component → variable → content name of the value that the deployer holds.
+    pub secrets: &'a BTreeMap<String, BTreeMap<String, SecretName>>,
+    pub policy: Policy,
+    pub people: Digest,
+    pub projection: Digest,
+}
+
+/// The plan that takes `world` to the release.
+pub fn plan(target: Target<'_>, world: &World) -> Plan {
+    let release = target.release;
+    let wanted = desired(&target);
+    let mut steps = migrations(release, world);
+    if !world.seeds.as_released && !release.seeds.is_empty() {
+        steps.push(Effect::Seeds { files: release.seeds.clone() });
+    }
+    let baseline = target.baseline.as_ref().map(|b| &b.components);
+    steps.extend(components(release, &wanted, baseline, world));
+    let deletions = deletions(&wanted, baseline);
+    if !steps.is_empty() || !deletions.is_empty() || is_other_release(&target) {
+        steps.insert(0, Effect::RestorePoint);
+        steps.push(Effect::Bake);
+        steps.push(Effect::Commit);
+        steps.extend(deletions);
+    }
+    let keeps = expected_to_stay(&steps);
+    Plan {
+        format: PLAN_FORMAT,
+        service: release.service.clone(),
+        env: target.env.to_string(),
+        release: release.hash(),
+        version: release.version.clone(),
+        baseline: target.baseline,
+        projection: target.projection,
+        steps,
+        limits: Limits::of(&target.policy),
+        policy: target.policy,
+        people: target.people,
+        keeps,
+    }
+}
+
+/// Nothing differs in the world, but the ledger must still say which release is live.
+fn is_other_release(target: &Target<'_>) -> bool {
+    target.baseline.as_ref().is_none_or(|b| b.release != target.release.hash())
+}
+
+fn migrations(release: &Release, world: &World) -> Vec<Effect> {
+    let missing = |id: &str| world.migrations.get(id) != Some(&MigrationSeen::Applied);
+    let mut steps = Vec::new();
+    for migration in release.migrations.iter().filter(|m| m.phase == Phase::Expand) {
+        if missing(&migration.id) {
+            let migration = migration.clone();
+            steps.push(if migration.transactional {
+                Effect::Sql { migration }
+            } else {
+                Effect::SqlConverge { migration }
+            });
+        }
+        if world.parked.contains(&migration.id) {
+            steps.push(Effect::Unpark { migration: migration.id.clone(), park: migration.park.clone() });
+        }
+    }
+    steps
+}
+
+/// The desired state of every component in this environment, in the release's order.
+pub fn desired(target: &Target<'_>) -> BTreeMap<String, Desired> {
+    let release = target.release;
+    let Some(configs) = release.config.get(target.env) else { return BTreeMap::new() };
+    let mut wanted = BTreeMap::new();
+    for (name, config) in configs {
+        let Some(component) = release.component(name) else { continue };
+        let desired = Desired {
+            kind: component.kind,
+            digest: component.digest.clone(),
+            args: config.exec.split_whitespace().map(str::to_string).collect(),
+            config: config.config.clone(),
+            secrets: target.secrets.get(name).cloned().unwrap_or_default(),
+            replicas: config.replicas,
+            listen: config.listen.clone(),
+        };
+        wanted.insert(name.clone(), desired);
+    }
+    wanted
+}
+
+fn components(
+    release: &Release,
+    wanted: &BTreeMap<String, Desired>,
+    baseline: Option<&BTreeMap<String, Desired>>,
+    world: &World,
+) -> Vec<Effect> {
+    let mut steps = Vec::new();
+    for component in &release.components {
+        let Some(desired) = wanted.get(&component.name) else { continue };
+        let before = baseline.and_then(|b| b.get(&component.name)).cloned();
+        if before.as_ref() == Some(desired) && is_served(world, &component.name, desired) {
+            continue;
+        }
+        let (component, generation, replicas) =
+            (component.name.clone(), desired.generation(), desired.replicas);
+        let set = Effect::SetDesired { component: component.clone(), desired: desired.clone(), before };
+        steps.extend([set, Effect::Await { component, generation, replicas }]);
+    }
+    steps
+}
+
+fn is_served(world: &World, component: &str, desired: &Desired) -> bool {
+    world.components.get(component).is_some_and(|seen| {
+        seen.generation.as_ref() == Some(&desired.generation()) && seen.replicas == desired.replicas
+    })
+}
+
+fn deletions(
+    wanted: &BTreeMap<String, Desired>,
+    baseline: Option<&BTreeMap<String, Desired>>,
+) -> Vec<Effect> {
+    let gone = baseline.into_iter().flatten().filter(|(name, _)| !wanted.contains_key(*name));
+    gone.map(|(name, before)| Effect::Delete { component: name.clone(), before: before.clone() }).collect()
+}
+
+/// Sticky migrations stay once the release was made effective; the plan says so before anybody approves it.
+fn expected_to_stay(steps: &[Effect]) -> Vec<String> {
+    let first_sticky = steps
+        .iter()
+        .position(|e| e.migration().is_some_and(|m| m.class == UndoClass::Sticky || m.down.is_none()));
+    let last_sticky = steps
+        .iter()
+        .rposition(|e| e.migration().is_some_and(|m| m.class == UndoClass::Sticky || m.down.is_none()));
+    match (first_sticky, last_sticky) {
+        // Downs stop at the first one that stays, so everything before the last sticky one stays too.
+        (Some(_), Some(last)) => {
+            steps[..=last].iter().filter_map(|e| e.migration().map(|m| m.id.clone())).collect()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,98 @@
+//! What going back does with each step.
+//!
+//! The order is the reverse of the way out: components, barrier, seeds, downs. A down runs only when no process
+//! and no session of the new release can commit any more; what cannot be taken down safely is retained, because
+//! an expand migration is compatible with the old code by definition.
+
+use crate::effect::{Desired, Effect, Generation};
+use crate::plan::{Plan, Status, Step};
+use crate::release::{Migration, UndoClass};
+use crate::world::World;
+use std::collections::BTreeSet;
+
+/// What becomes of a migration of this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Not there, or gone already.
+    Absent,
+    Down,
+    Retain,
+}
+
+/// A component that this run changed, as going back sees it.
+#[derive(Clone, Copy)]
+pub struct Changed<'a> {
+    pub n: usize,
+    pub component: &'a str,
+    pub desired: &'a Desired,
+    pub before: Option<&'a Desired>,
+}
+
+pub fn changed(plan: &Plan) -> impl DoubleEndedIterator<Item = Changed<'_>> {
+    plan.steps().filter_map(|s| match s.effect {
+        Effect::SetDesired { component, desired, before } => {
+            Some(Changed { n: s.n, component, desired, before: before.as_ref() })
+        }
+        _ => None,
+    })
+}
+
+impl Changed<'_> {
+    /// The target is asked for the baseline again (or for nothing, where the component is new).
+    pub fn is_asked_back(&self, world: &World) -> bool {
+        let seen = world.components.get(self.component);
+        match (seen, self.before) {
+            (None, before) => before.is_none(),
+            (Some(seen), before) => {
+                seen.generation == before.map(Desired::generation)
+                    && before.is_none_or(|b| b.replicas == seen.replicas)
+            }
+        }
+    }
+
+    /// The baseline serves again: every replica ready.
+    pub fn is_back(&self, world: &World) -> bool {
+        let Some(before) = self.before else { return true };
+        world.components.get(self.component).is_some_and(|seen| seen.ready >= before.replicas)
+    }
+}
+
+/// Generations that exist only in the new release: what the barrier looks for.
+fn new_generations(plan: &Plan) -> BTreeSet<Generation> {
+    let new = changed(plan).map(|c| c.desired.generation());
+    let old: BTreeSet<_> =
+        plan.baseline.iter().flat_map(|b| b.components.values().map(Desired::generation)).collect();
+    new.filter(|g| !old.contains(g)).collect()
+}
+
+/// No process of the new release is alive.
+pub fn no_process_alive(plan: &Plan, world: &World) -> bool {
+    let new = new_generations(plan);
+    world.components.values().all(|c| c.alive.is_disjoint(&new))
+}
+
+/// Neither a process nor a database session of the new release is left: nothing of it can commit any more.
+pub fn barrier_passed(plan: &Plan, world: &World) -> bool {
+    no_process_alive(plan, world) && world.sessions.is_disjoint(&new_generations(plan))
+}
+
+/// Later migrations first: downs stop at the first one that stays, so that what stays is a prefix that was
+/// tested.
+pub fn fate(plan: &Plan, statuses: &[Status], step: Step<'_>, migration: &Migration, world: &World) -> Fate {
+    if statuses[step.n] == Status::Retained {
+        return Fate::Retain;
+    }
+    if !world.migrations.contains_key(&migration.id) {
+        return Fate::Absent;
+    }
+    let later_stays = plan.steps().skip(step.n + 1).any(|s| statuses[s.n] == Status::Retained);
+    let effective = plan.made_effective(statuses);
+    let stays = later_stays
+        || migration.down.is_none()
+        || (migration.class == UndoClass::Sticky && effective)
+        || (plan.baseline.is_none() && effective)
+        || world.clock.down_until
+        || !barrier_passed(plan, world)
+        || world.refused.as_ref().is_some_and(|r| r.step == step.n);
+    if stays { Fate::Retain } else { Fate::Down }
+}

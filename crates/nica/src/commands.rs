@@ -1,0 +1,57 @@
+//! What each command means. One file per command; what several share stands in `context` and `preparation`.
+
+mod context;
+mod deploy;
+mod plan;
+mod preparation;
+mod release;
+mod resume;
+mod status;
+mod target;
+
+use crate::cli::{Cli, Command};
+use crate::config::ConfigError;
+use crate::exit::Exit;
+use crate::output::{self, Output};
+use context::Context;
+use nica_effects::failure::Failure;
+
+pub async fn run(cli: Cli) -> Exit {
+    let output = Output::new(&cli.global);
+    match dispatch(cli, output).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            output::error(&error);
+            exit_of(&error)
+        }
+    }
+}
+
+async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<Exit> {
+    let context = || Context::load(&cli.global, output);
+    match cli.command {
+        Command::Release(command) => release::run(command, &cli.global, output),
+        Command::Plan(args) => plan::run(&context()?, &args).await,
+        Command::Deploy(args) => deploy::run(&context()?, &args).await,
+        Command::Resume(args) => resume::run(&context()?, &args.env).await,
+        Command::Status(args) => status::run(&context()?, args.env.as_deref()).await,
+        Command::Supervise(args) => target::supervise(args.state).await,
+        Command::Keep(args) => target::keep(args.state).await,
+    }
+}
+
+/// Which exit code an error means: the first cause that we know decides.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return match failure {
+            Failure::Superseded | Failure::LeaseTaken(_) => Exit::LeaseTaken,
+            Failure::Unreachable { .. } | Failure::Mismatch(_) | Failure::Lost(_) | Failure::Locked(_) => Exit::Unreachable,
+            Failure::Refused(_) => Exit::GateRefuses,
+            Failure::Records(_) => Exit::Bug,
+        };
+    }
+    if error.downcast_ref::<ConfigError>().is_some() || error.downcast_ref::<context::Unknown>().is_some() {
+        return Exit::Usage;
+    }
+    Exit::Usage
+}

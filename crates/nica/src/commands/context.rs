@@ -1,0 +1,81 @@
+//! What nearly every command needs: the configuration, and how to reach the environment that was named.
+
+use crate::cli::Global;
+use crate::config::{self, Config, variables};
+use crate::output::Output;
+use nica_effects::event::Sink;
+use nica_effects::hands::Access;
+use nica_engine::policy::{Environment, Target};
+use nica_migrate::DbUrl;
+use std::path::PathBuf;
+
+pub struct Context {
+    pub config: Config,
+    /// The folder of nica.toml: where relative paths start.
+    pub folder: PathBuf,
+    pub output: Output,
+}
+
+/// What was said names nothing that is there.
+#[derive(Debug, thiserror::Error)]
+pub enum Unknown {
+    #[error("find environment `{0}`: nica.toml has {1}")]
+    Environment(String, String),
+    #[error("reach {env}: {variable} is not set; export it with the URL of {env}'s database")]
+    Url { env: String, variable: String },
+    #[error("read {variable}: {why}")]
+    BadUrl { variable: String, why: String },
+}
+
+impl Context {
+    pub fn load(global: &Global, output: Output) -> anyhow::Result<Context> {
+        let config = config::load(&global.config)?;
+        Ok(Context { config, folder: folder_of(&global.config), output })
+    }
+
+    pub fn environment(&self, name: &str) -> Result<&Environment, Unknown> {
+        self.config.environments.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.config.environments.keys().map(String::as_str).collect();
+            Unknown::Environment(name.to_string(), known.join(", "))
+        })
+    }
+
+    /// How to reach an environment, and with which patience.
+    pub fn access(&self, name: &str, sink: Sink) -> anyhow::Result<Access> {
+        let environment = self.environment(name)?;
+        let limits = &environment.policy.limits;
+        Ok(Access {
+            service: self.config.service.name.clone(),
+            env: name.to_string(),
+            url: url(environment)?,
+            state: self.state(environment),
+            nica: std::env::current_exe()?,
+            holder: variables::actor(),
+            host: variables::host(),
+            lease_ttl: limits.lease_ttl,
+            admit_limit: limits.admit,
+            sink,
+        })
+    }
+
+    pub fn state(&self, environment: &Environment) -> PathBuf {
+        let Target::Process { state } = &environment.reach.target;
+        match state {
+            Some(path) => self.folder.join(path),
+            None => variables::default_state(&self.config.service.name, &environment.name),
+        }
+    }
+}
+
+/// The folder of a file, absolute, so that a supervisor started from here finds it too.
+pub fn folder_of(file: &std::path::Path) -> PathBuf {
+    let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    std::path::absolute(parent).unwrap_or_else(|_| parent.to_path_buf())
+}
+
+fn url(environment: &Environment) -> Result<DbUrl, Unknown> {
+    let variable = environment.reach.database_url.clone();
+    let text = variables::variable(&variable)
+        .ok_or_else(|| Unknown::Url { env: environment.name.clone(), variable: variable.clone() })?;
+    DbUrl::parse(&text).map_err(|error| Unknown::BadUrl { variable, why: error.to_string() })
+}

@@ -1,0 +1,109 @@
+//! From a release file and what is there now to a plan, with everything that opening a run for it needs.
+
+use super::context::Context;
+use crate::config::variables;
+use crate::release_file::ReleaseFile;
+use anyhow::Context as _;
+use nica_effects::process::{SecretValue, secret};
+use nica_effects::sight::{self, Components};
+use nica_engine::effect::SecretName;
+use nica_engine::plan::{self, Plan, Target};
+use nica_engine::release::ComponentKind;
+use nica_engine::Digest;
+use nica_migrate::seed::SeedFile;
+use std::collections::BTreeMap;
+use tokio_postgres::Client;
+
+pub struct Preparation {
+    pub plan: Plan,
+    /// Kind and content of every text that the plan names by digest.
+    pub texts: Vec<(&'static str, Vec<u8>)>,
+    pub executables: Vec<(Digest, Vec<u8>)>,
+    /// Values for the target's store. Never printed, never recorded.
+    pub secrets: Vec<SecretValue>,
+}
+
+/// A variable that a component needs and that this process does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("find the secret {variable} of {component} in {env}: {source_variable} is not set; export it")]
+pub struct SecretMissing {
+    component: String,
+    env: String,
+    variable: String,
+    source_variable: String,
+}
+
+pub async fn prepare(
+    context: &Context,
+    env: &str,
+    file: &ReleaseFile,
+    client: &Client,
+    components: &Components,
+) -> anyhow::Result<Preparation> {
+    let environment = context.environment(env)?;
+    let release = &file.release;
+    let seeds = seed_files(file)?;
+    let sight = sight::look(client, components, &seeds).await?;
+    let values = secret_values(env, file)?;
+    let state = context.state(environment);
+    let mut names: BTreeMap<String, BTreeMap<String, SecretName>> = BTreeMap::new();
+    for ((component, variable), value) in &values {
+        let name = secret::name(&state, value)?;
+        names.entry(component.clone()).or_default().insert(variable.clone(), name);
+    }
+    let target = Target {
+        env,
+        release,
+        baseline: sight.control.and_then(|c| c.baseline),
+        secrets: &names,
+        policy: environment.policy.clone(),
+        people: context.config.people.hash(),
+        projection: sight.projection.hash(),
+    };
+    Ok(Preparation {
+        plan: plan::plan(target, &sight.world),
+        texts: texts(file),
+        executables: executables(file),
+        secrets: values.into_values().collect(),
+    })
+}
+
+fn seed_files(file: &ReleaseFile) -> anyhow::Result<Vec<SeedFile>> {
+    let parse = |seed: &nica_engine::release::SeedFile| {
+        let bytes = &file.entries[&format!("seeds/{}", seed.file)];
+        let text = std::str::from_utf8(bytes).with_context(|| format!("read seeds/{}", seed.file))?;
+        Ok(SeedFile::parse(&seed.file, text)?)
+    };
+    file.release.seeds.iter().map(parse).collect()
+}
+
+fn secret_values(env: &str, file: &ReleaseFile) -> Result<BTreeMap<(String, String), SecretValue>, SecretMissing> {
+    let mut values = BTreeMap::new();
+    for (component, config) in file.release.config.get(env).into_iter().flatten() {
+        for (variable, source_variable) in &config.secrets {
+            let missing = || SecretMissing {
+                component: component.clone(),
+                env: env.to_string(),
+                variable: variable.clone(),
+                source_variable: source_variable.clone(),
+            };
+            let value = variables::variable(source_variable).ok_or_else(missing)?;
+            values.insert((component.clone(), variable.clone()), SecretValue::new(value));
+        }
+    }
+    Ok(values)
+}
+
+fn texts(file: &ReleaseFile) -> Vec<(&'static str, Vec<u8>)> {
+    let kind = |name: &str| match name {
+        name if name.starts_with("migrations/") => Some("sql"),
+        name if name.starts_with("seeds/") => Some("seed"),
+        _ => None,
+    };
+    file.entries.iter().filter_map(|(name, bytes)| Some((kind(name)?, bytes.clone()))).collect()
+}
+
+fn executables(file: &ReleaseFile) -> Vec<(Digest, Vec<u8>)> {
+    let programs = file.release.components.iter().filter(|c| c.kind == ComponentKind::Executable);
+    programs.map(|c| (c.digest.clone(), file.entries[&format!("bin/{}", c.digest)].clone())).collect()
+}

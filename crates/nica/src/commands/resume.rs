@@ -1,0 +1,96 @@
+//! `nica resume`: finish an open run, whoever opened it. `deploy` does the same before it plans.
+
+use super::context::Context;
+use crate::exit::Exit;
+use crate::output;
+use nica_effects::carry::{Carried, Memory, carry};
+use nica_effects::event::Event;
+use nica_effects::hands::Hands;
+use nica_effects::open;
+use nica_effects::records::run;
+use nica_engine::next::{Direction, Ending};
+use serde_json::json;
+use std::time::Instant;
+
+pub async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
+    let access = context.access(env, context.output.sink(env))?;
+    open::genesis(&access).await?;
+    let mut hands = Hands::take(access).await?;
+    let answer = resume(context, &mut hands).await;
+    hands.release().await;
+    answer
+}
+
+async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
+    let begun = Instant::now();
+    hands.start_target().await?;
+    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)? else {
+        context.output.result(&json!({ "open_run": null }), "no run is open. Exit 0.");
+        return Ok(Exit::Done);
+    };
+    let carried = carry_open(hands, &open).await?;
+    let baseline = open.plan.baseline.as_ref().map(|b| b.version.as_str());
+    Ok(report(context, &carried, &open.plan.version, baseline, begun))
+}
+
+/// Carry what somebody left open. An exit is answered where the run stays open, so that nothing new can begin.
+pub async fn finish_open_run(context: &Context, hands: &mut Hands) -> anyhow::Result<Option<Exit>> {
+    let begun = Instant::now();
+    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)? else {
+        return Ok(None);
+    };
+    let carried = carry_open(hands, &open).await?;
+    if let Carried::Settled { .. } = carried {
+        return Ok(None);
+    }
+    let baseline = open.plan.baseline.as_ref().map(|b| b.version.as_str());
+    Ok(Some(report(context, &carried, &open.plan.version, baseline, begun)))
+}
+
+async fn carry_open(hands: &mut Hands, open: &run::OpenRun) -> anyhow::Result<Carried> {
+    hands.name_run(&open.id).await?;
+    open::admit_target(hands).await?;
+    let direction = if open.direction == Direction::Back { "back" } else { "forward" };
+    hands.tell(Event::Resumed { run: open.id.clone(), direction });
+    let as_planned = open::is_as_planned(hands, &open.plan).await?;
+    let mut memory = Memory::drifted(!as_planned);
+    Ok(carry(hands, &mut memory).await?)
+}
+
+/// Say how it ended; the exit code that means the same.
+pub fn report(
+    context: &Context,
+    carried: &Carried,
+    version: &str,
+    baseline: Option<&str>,
+    begun: Instant,
+) -> Exit {
+    let seconds = begun.elapsed().as_secs_f64();
+    let exit = exit(carried);
+    let (value, text) = match carried {
+        Carried::Settled { ending, reason, retained, run } => (
+            json!({ "end": ending, "version": version, "run": run, "reason": reason, "retained": retained, "seconds": seconds, "exit": exit as u8 }),
+            output::ending(*ending, version, baseline, seconds, exit as u8),
+        ),
+        Carried::Held(why) => (
+            json!({ "end": "held", "version": version, "reason": why, "exit": exit as u8 }),
+            format!("held: {why}\n  = next: nica resume, or nica abort"),
+        ),
+        Carried::Stuck(why) => (
+            json!({ "end": "stuck", "version": version, "reason": why, "exit": exit as u8 }),
+            format!("stuck: {why}\n  = next: mend it, then nica resume"),
+        ),
+    };
+    context.output.result(&value, &text);
+    exit
+}
+
+fn exit(carried: &Carried) -> Exit {
+    match carried {
+        Carried::Settled { ending: Ending::Live, .. } => Exit::Done,
+        Carried::Settled { ending: Ending::Back | Ending::Absent, .. } => Exit::Back,
+        Carried::Settled { ending: Ending::Refused | Ending::Superseded, .. } => Exit::Outdated,
+        Carried::Held(_) => Exit::Inconclusive,
+        Carried::Stuck(_) => Exit::Stuck,
+    }
+}

@@ -1,0 +1,371 @@
+//! A table of a file, read key by key.
+//!
+//! Asking for a key makes it known; what nobody asked for is an unknown key at the end. A mistake is noted and a
+//! default goes on, so that one reading finds them all.
+
+use super::file::File;
+use super::mistake::{Mistake, suggest};
+use nica_engine::finding::Place;
+use nica_engine::policy::Ratio;
+use nica_engine::span;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+/// What a text is called where another value stands.
+const TEXT: &str = "a text in quotes";
+
+/// A value, its dotted key and where it was written; no place means that it is the default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub key: String,
+    pub value: String,
+    pub place: Option<Place>,
+}
+
+/// What reading one file gathers.
+pub(super) struct Notes<'a> {
+    pub(super) file: File<'a>,
+    pub(super) mistakes: RefCell<Vec<Mistake>>,
+    pub(super) origins: RefCell<Vec<Origin>>,
+    spans: RefCell<BTreeMap<String, Range<usize>>>,
+}
+
+impl<'a> Notes<'a> {
+    pub(super) fn new(file: File<'a>) -> Notes<'a> {
+        let (mistakes, origins, spans) = Default::default();
+        Notes { file, mistakes, origins, spans }
+    }
+
+    /// The file's tables; what is not TOML is a mistake like any other.
+    pub(super) fn parse(&self) -> Spanned<DeTable<'a>> {
+        let (table, errors) = DeTable::parse_recoverable(self.file.text);
+        for error in errors {
+            let mistake = Mistake::new(&self.file, error.span().unwrap_or(0..0), "this is not TOML");
+            self.add(mistake.cause(error.message()).next("correct this line"));
+        }
+        table
+    }
+
+    pub(super) fn root<'n>(&'n self, table: &'n DeTable<'a>) -> Section<'n> {
+        Section { notes: self, table, path: String::new(), span: 0..0, asked: RefCell::default() }
+    }
+
+    pub(super) fn add(&self, mistake: Mistake) {
+        self.mistakes.borrow_mut().push(mistake);
+    }
+
+    pub(super) fn mistake(&self, span: Range<usize>, says: impl Into<String>) -> Mistake {
+        Mistake::new(&self.file, span, says)
+    }
+
+    /// Where a key's value was written, `env.prod.after`; the start of the file when it was not.
+    pub(super) fn span(&self, key: &str) -> Range<usize> {
+        self.spans.borrow().get(key).cloned().unwrap_or(0..0)
+    }
+
+    fn note(&self, key: String, value: String, span: Option<Range<usize>>) {
+        let place = span.as_ref().map(|s| self.file.place(s.start));
+        if let Some(span) = span {
+            self.spans.borrow_mut().insert(key.clone(), span);
+        }
+        self.origins.borrow_mut().push(Origin { key, value, place });
+    }
+}
+
+pub(super) struct Section<'n> {
+    notes: &'n Notes<'n>,
+    table: &'n DeTable<'n>,
+    /// `env.prod`; empty at the top.
+    pub(super) path: String,
+    /// Where the section's name or value stands.
+    pub(super) span: Range<usize>,
+    asked: RefCell<BTreeSet<&'static str>>,
+}
+
+type Name<'n> = Spanned<DeString<'n>>;
+type Value<'n> = &'n Spanned<DeValue<'n>>;
+
+impl<'n> Section<'n> {
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// A text, or none when it is missing; a value of another type is a mistake and reads as none.
+    pub(super) fn text(&self, key: &'static str) -> Option<String> {
+        let value = self.get(key)?;
+        self.as_text(key, value)
+    }
+
+    pub(super) fn text_or(&self, key: &'static str, default: &str) -> String {
+        self.or_default(key, self.text(key), default.to_string(), String::clone)
+    }
+
+    /// A text that must be there; `example` is what somebody could write.
+    pub(super) fn must_text(&self, key: &'static str, example: &str) -> String {
+        let text = self.text(key);
+        if text.is_none() && !self.has(key) {
+            self.missing(key, example);
+        }
+        text.unwrap_or_default()
+    }
+
+    pub(super) fn number_or(&self, key: &'static str, default: u64) -> u64 {
+        let number = self.number(key);
+        self.or_default(key, number, default, u64::to_string)
+    }
+
+    pub(super) fn number(&self, key: &'static str) -> Option<u64> {
+        let value = self.get(key)?;
+        let read =
+            |v: &DeValue<'_>| v.as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
+        self.as_kind(key, value, "a whole number", read)
+    }
+
+    pub(super) fn ratio(&self, key: &'static str) -> Option<Ratio> {
+        let value = self.get(key)?;
+        let float = |v: &DeValue<'_>| v.as_float().and_then(|f| f.as_str().parse::<f64>().ok());
+        let whole = |v: &DeValue<'_>| v.as_integer().and_then(|i| i.as_str().parse::<f64>().ok());
+        let read = |v: &DeValue<'_>| float(v).or_else(|| whole(v)).and_then(Ratio::from_f64);
+        self.as_kind(key, value, "a share like 0.01", read)
+    }
+
+    pub(super) fn span_or(&self, key: &'static str, default: Duration) -> Duration {
+        let value = self.get(key);
+        let text = value.and_then(|v| self.as_kind(key, v, "a length of time like \"10m\"", as_string));
+        let read = |text: String| {
+            let wrong = |error: span::NotASpan| {
+                self.wrong(
+                    key,
+                    &format!("`{key}` is no length of time"),
+                    &error.to_string(),
+                    "write it like `10m`",
+                );
+            };
+            span::parse(&text).map_err(wrong).ok()
+        };
+        self.or_default(key, text.and_then(read), default, |d| span::text(*d))
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&self, key: &'static str, words: &[(&str, T)], default: T) -> T {
+        let Some(text) = self.text(key) else { return default };
+        let found = words.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            let next = suggest(&text, words.iter().map(|(w, _)| *w));
+            self.wrong(key, &format!("`{text}` is no `{key}`"), "unknown word", &next);
+        }
+        found.map_or(default, |(_, value)| *value)
+    }
+
+    pub(super) fn flag_or(&self, key: &'static str, default: bool) -> bool {
+        let flag = self.get(key).and_then(|v| self.as_kind(key, v, "true or false", |v| v.as_bool()));
+        self.or_default(key, flag, default, bool::to_string)
+    }
+
+    /// `{ env = "NAME" }`: a value that stands in the deployer's environment under this name.
+    pub(super) fn variable(&self, key: &'static str) -> Option<String> {
+        self.asked.borrow_mut().insert(key);
+        let (name, value) = self.table.get_key_value(key)?;
+        self.as_variable(key, name.span(), value)
+    }
+
+    /// A table of such names.
+    pub(super) fn variables(&self, key: &'static str) -> BTreeMap<String, String> {
+        let Some(section) = self.section(key) else { return BTreeMap::new() };
+        let variable = |(name, value): (&'n Name<'n>, Value<'n>)| {
+            let text = name.get_ref().to_string();
+            Some((text.clone(), section.as_variable(&text, name.span(), value)?))
+        };
+        section.table.iter().filter_map(variable).collect()
+    }
+
+    /// Texts with the place of each.
+    pub(super) fn texts(&self, key: &'static str) -> Vec<(String, Range<usize>)> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        self.as_kind(key, value, "a list of texts", |v| v.as_array().map(|_| ()));
+        let items = value.get_ref().as_array().into_iter().flat_map(|a| a.iter());
+        items.filter_map(|item| Some((self.read(key, item, TEXT, as_string)?, item.span()))).collect()
+    }
+
+    /// A table of texts under any names.
+    pub(super) fn map(&self, key: &'static str) -> BTreeMap<String, String> {
+        let Some(section) = self.section(key) else { return BTreeMap::new() };
+        let text = |(name, value): (&'n Name<'n>, Value<'n>)| {
+            Some((name.get_ref().to_string(), section.as_text(name.get_ref(), value)?))
+        };
+        section.table.iter().filter_map(text).collect()
+    }
+
+    /// A table; missing is none.
+    pub(super) fn section(&self, key: &'static str) -> Option<Section<'n>> {
+        self.asked.borrow_mut().insert(key);
+        let (name, value) = self.table.get_key_value(key)?;
+        self.as_section(key, name.span(), value)
+    }
+
+    /// The tables under this one whatever their names, `[env.NAME]`; all keys become known.
+    pub(super) fn named(&self) -> Vec<(String, Section<'n>)> {
+        let section = |(name, value): (&'n Name<'n>, Value<'n>)| {
+            let section = self.as_section(name.get_ref(), name.span(), value)?;
+            Some((name.get_ref().to_string(), section))
+        };
+        self.table.iter().filter_map(section).collect()
+    }
+
+    /// The tables of a list, `[[component]]`.
+    pub(super) fn list(&self, key: &'static str) -> Vec<Section<'n>> {
+        self.asked.borrow_mut().insert(key);
+        let Some(value) = self.table.get(key) else { return Vec::new() };
+        let Some(array) = value.get_ref().as_array() else {
+            self.notes.add(
+                self.notes
+                    .mistake(value.span(), format!("`{key}` is written once per {key}"))
+                    .cause(format!("this is {}", kind(value.get_ref())))
+                    .next(format!("write `[[{key}]]`")),
+            );
+            return Vec::new();
+        };
+        let item = |(n, item): (usize, Value<'n>)| self.as_section(&format!("{key}[{n}]"), item.span(), item);
+        array.iter().enumerate().filter_map(item).collect()
+    }
+
+    /// Reports what nobody asked for. The last call on a section.
+    pub(super) fn finish(&self) {
+        let asked = self.asked.borrow();
+        for (name, _) in self.table.iter().filter(|(name, _)| !asked.contains(name.get_ref().as_ref())) {
+            let word = name.get_ref();
+            let open = asked.iter().copied().filter(|k| !self.has(k)).collect::<Vec<_>>();
+            let next = suggest(word, if open.is_empty() { asked.iter().copied().collect() } else { open });
+            let mistake = self.notes.mistake(name.span(), format!("unknown key `{word}`"));
+            self.notes.add(mistake.cause(format!("not a key of {}", self.title())).next(next));
+        }
+    }
+
+    /// Notes a mistake at a key's value.
+    pub(super) fn wrong(&self, key: &str, says: &str, cause: &str, next: &str) {
+        let span = self.table.get(key).map_or(self.span.clone(), Spanned::span);
+        self.wrong_at(span, says, cause, next);
+    }
+
+    pub(super) fn wrong_at(&self, span: Range<usize>, says: &str, cause: &str, next: &str) {
+        self.notes.add(self.notes.mistake(span, says).cause(cause).next(next));
+    }
+
+    pub(super) fn missing(&self, key: &str, example: &str) {
+        let says = format!("missing `{key}` in {}", self.title());
+        self.wrong_at(self.span.clone(), &says, "this needs it", &format!("write `{key} = {example}`"));
+    }
+
+    pub(super) fn note_default(&self, key: &str, value: &str) {
+        self.notes.note(self.key(key), value.to_string(), None);
+    }
+
+    fn key(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn title(&self) -> String {
+        match self.path.split_once('[') {
+            Some((list, _)) => format!("[[{list}]]"),
+            None if self.path.is_empty() => "this file".into(),
+            None => format!("[{}]", self.path),
+        }
+    }
+
+    fn get(&self, key: &'static str) -> Option<Value<'n>> {
+        self.asked.borrow_mut().insert(key);
+        self.table.get(key)
+    }
+
+    fn or_default<T>(&self, key: &str, read: Option<T>, default: T, text: impl Fn(&T) -> String) -> T {
+        if read.is_none() && !self.has(key) {
+            self.note_default(key, &text(&default));
+        }
+        read.unwrap_or(default)
+    }
+
+    fn as_text(&self, key: &str, value: Value<'n>) -> Option<String> {
+        self.as_kind(key, value, TEXT, as_string)
+    }
+
+    fn as_variable(&self, key: &str, name: Range<usize>, value: Value<'n>) -> Option<String> {
+        if !value.get_ref().is_table() {
+            // What stands here may be the secret itself: it is not shown again.
+            let mistake = self.notes.mistake(value.span(), format!("`{key}` is read from a variable"));
+            let next = format!("write `{key} = {{ env = \"NAME\" }}`, and the value into the variable NAME");
+            self.notes.add(mistake.hidden().cause("a value stands here").next(next));
+            return None;
+        }
+        let section = self.as_section(key, name, value)?;
+        let variable = section.must_text("env", "\"NAME\"");
+        section.finish();
+        Some(variable).filter(|v| !v.is_empty())
+    }
+
+    fn as_kind<T>(
+        &self,
+        key: &str,
+        value: Value<'n>,
+        wanted: &str,
+        read: impl Fn(&DeValue<'_>) -> Option<T>,
+    ) -> Option<T> {
+        self.notes.note(self.key(key), self.written(value).to_string(), Some(value.span()));
+        self.read(key, value, wanted, read)
+    }
+
+    fn read<T>(
+        &self,
+        key: &str,
+        value: Value<'n>,
+        wanted: &str,
+        read: impl Fn(&DeValue<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let read = read(value.get_ref());
+        if read.is_none() {
+            let plain =
+                matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_));
+            let next = match plain && wanted == TEXT {
+                true => format!("write `\"{}\"`", self.written(value)),
+                false => format!("write {wanted}"),
+            };
+            let cause = format!("this is {}", kind(value.get_ref()));
+            self.wrong_at(value.span(), &format!("`{key}` is {wanted}"), &cause, &next);
+        }
+        read
+    }
+
+    fn written(&self, value: Value<'n>) -> &'n str {
+        self.notes.file.text.get(value.span()).unwrap_or_default()
+    }
+
+    fn as_section(&self, key: &str, name: Range<usize>, value: Value<'n>) -> Option<Section<'n>> {
+        let path = self.key(key);
+        self.notes.spans.borrow_mut().insert(path.clone(), name.clone());
+        let Some(table) = value.get_ref().as_table() else {
+            let cause = format!("this is {}", kind(value.get_ref()));
+            self.wrong_at(value.span(), &format!("`{key}` is a table"), &cause, &format!("write `[{path}]`"));
+            return None;
+        };
+        Some(Section { notes: self.notes, table, path, span: name, asked: RefCell::default() })
+    }
+}
+
+fn as_string(value: &DeValue<'_>) -> Option<String> {
+    value.as_str().map(str::to_string)
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

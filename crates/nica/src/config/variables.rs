@@ -1,0 +1,29 @@
+//! The process's environment, read in this one place. Values may be secrets: they are handed on, never shown.
+
+use std::path::PathBuf;
+
+/// A variable that is set and not empty.
+pub fn variable(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the config module")]
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Who starts a run, as people.toml knows accounts: `NICA_ACTOR`, else `user@host`.
+pub fn actor() -> String {
+    variable("NICA_ACTOR").unwrap_or_else(|| format!("{}@{}", user(), host()))
+}
+
+pub fn host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_string() } else { name }
+}
+
+fn user() -> String {
+    variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".to_string())
+}
+
+/// `$XDG_STATE_HOME/nica/<service>/<env>`, where a `process` target keeps its state unless nica.toml says otherwise.
+pub fn default_state(service: &str, env: &str) -> PathBuf {
+    let home = || PathBuf::from(variable("HOME").unwrap_or_else(|| "/".to_string())).join(".local/state");
+    variable("XDG_STATE_HOME").map_or_else(home, PathBuf::from).join("nica").join(service).join(env)
+}

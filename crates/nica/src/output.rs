@@ -1,0 +1,75 @@
+//! The only text that anybody sees. Results go to stdout, progress and errors to stderr; the human and the machine
+//! form carry the same facts.
+
+mod human;
+pub use human::ending;
+mod json;
+
+use crate::cli::{Color, Global};
+use crate::exit::Exit;
+use nica_effects::event::{Event, Sink};
+use nica_engine::Plan;
+use serde::Serialize;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// How this process was asked to speak.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    pub json: bool,
+    pub quiet: bool,
+    pub color: bool,
+}
+
+impl Output {
+    pub fn new(global: &Global) -> Output {
+        let color = match global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => std::io::stderr().is_terminal(),
+        };
+        Output { json: global.json, quiet: global.quiet, color }
+    }
+
+    /// Where a run tells what it does.
+    pub fn sink(self, plan_words: &str) -> Sink {
+        let words = plan_words.to_string();
+        let live = human::Live::new(self, words);
+        Arc::new(move |event: Event| match self.json {
+            true => json::event(&event),
+            false if self.quiet => {}
+            false => live.tell(&event),
+        })
+    }
+
+    /// A result: one object for programs, the text for people.
+    pub fn result<T: Serialize>(self, value: &T, text: &str) {
+        if self.json { json::line(value) } else { human::result(text) }
+    }
+
+    pub fn plan(self, plan: &Plan) -> String {
+        human::plan(plan)
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this is the output module")]
+pub fn error(error: &anyhow::Error) {
+    eprintln!("failed to {error:#}");
+}
+
+/// What clap has to say of a command line: help and version are answers, everything else is a usage error.
+pub fn said_wrong(said: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+    // Nothing can be done about a terminal that is gone.
+    let _ = said.print();
+    let answer = matches!(said.kind(), DisplayHelp | DisplayVersion);
+    if answer { Exit::Done.into() } else { Exit::Usage.into() }
+}
+
+/// Diagnostics of NICA itself, for whoever asks with `NICA_LOG`.
+pub fn start_tracing() {
+    let filter = crate::config::variables::variable("NICA_LOG").unwrap_or_else(|| "warn".to_string());
+    let filter = tracing_subscriber::EnvFilter::new(filter);
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

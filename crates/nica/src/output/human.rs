@@ -1,0 +1,155 @@
+//! What people read: a plan as a diff, a run as one line per change.
+
+use super::Output;
+use nica_effects::event::Event;
+use nica_engine::next::Ending;
+use nica_engine::{Effect, Plan};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+
+#[expect(clippy::print_stdout, reason = "this is the output module")]
+pub fn result(text: &str) {
+    println!("{}", text.trim_end());
+}
+
+#[expect(clippy::print_stderr, reason = "this is the output module")]
+fn progress(text: &str) {
+    eprintln!("{text}");
+}
+
+/// A run as it goes: a line for each thing that changed, none for what is the same as before.
+pub struct Live {
+    output: Output,
+    words: String,
+    last: Mutex<BTreeMap<&'static str, String>>,
+}
+
+impl Live {
+    pub fn new(output: Output, words: String) -> Live {
+        Live { output, words, last: Mutex::default() }
+    }
+
+    pub fn tell(&self, event: &Event) {
+        if let Some((kind, line)) = self.line(event) {
+            let mut last = self.last.lock().expect("no panic while a line is written");
+            if last.insert(kind, line.clone()).as_ref() != Some(&line) {
+                progress(&line);
+            }
+        }
+    }
+
+    fn line(&self, event: &Event) -> Option<(&'static str, String)> {
+        let line = match event {
+            Event::Opened { run } => format!("deploy {}   run {run}", self.words),
+            Event::Resumed { run, direction } => format!("run {run} was left open, going {direction}"),
+            Event::Admitted { fence, participants } => {
+                self.mark('✓', "admitted", &format!("fence {fence} at {}", participants.join(", ")), None)
+            }
+            Event::Done { what, undo, ms, .. } => {
+                let mark = if *undo { '↺' } else { '✓' };
+                let (name, rest) = what.split_once(' ').unwrap_or((what, ""));
+                self.mark(mark, name, rest, Some(*ms))
+            }
+            Event::Retained { what, .. } => self.mark('=', "kept", what, None),
+            Event::Rollout { component, ready, replicas, old } => {
+                let rest = match old {
+                    0 => format!("{ready}/{replicas} ready"),
+                    old => format!("{ready}/{replicas} ready   {old} old draining"),
+                };
+                self.mark('▸', component, &rest, None)
+            }
+            Event::Bake { seconds, of, note } => {
+                // Whole seconds, so that a log without a terminal gets a line a second and not twenty.
+                self.mark('▸', "bake", format!("{} of {of:.0} s   {note}", *seconds as u64).trim_end(), None)
+            }
+            Event::Waiting { what } => self.mark('·', "waiting", &format!("for {what}"), None),
+            Event::TurnedBack { reason } => format!("{}\n  = next: the release is being taken back", self.mark('✗', "refused", reason, None)),
+            Event::Readmitted { fence, why } => self.mark('·', "admitted", &format!("again as fence {fence}: {why}"), None),
+            Event::Anchored { entries, last } => self.mark('✓', "ledger", &format!("entry {entries}, {}", last.short()), None),
+            Event::Started { .. } | Event::Settled { .. } => return None,
+        };
+        Some((kind(event), line))
+    }
+
+    fn mark(&self, mark: char, name: &str, rest: &str, ms: Option<u64>) -> String {
+        let time = ms.map(|ms| format!("{:>8.1} s", ms as f64 / 1000.0)).unwrap_or_default();
+        let line = format!("{name:<18} {rest:<44}{time}");
+        format!("  {} {}", self.colour(mark), line.trim_end())
+    }
+
+    fn colour(&self, mark: char) -> String {
+        let code = match mark {
+            _ if !self.output.color => return mark.to_string(),
+            '✓' => 32,
+            '✗' => 31,
+            '↺' => 33,
+            _ => 36,
+        };
+        format!("\u{1b}[{code}m{mark}\u{1b}[0m")
+    }
+}
+
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::Rollout { .. } => "rollout",
+        Event::Bake { .. } => "bake",
+        Event::Waiting { .. } => "waiting",
+        _ => "once",
+    }
+}
+
+/// How a run ended, as its last line.
+pub fn ending(ending: Ending, version: &str, baseline: Option<&str>, seconds: f64, exit: u8) -> String {
+    let back = baseline.unwrap_or("nothing");
+    match ending {
+        Ending::Live => format!("live: {version} after {seconds:.1} s. Exit {exit}."),
+        Ending::Back => format!("back at {back} after {seconds:.1} s. Exit {exit}."),
+        Ending::Absent => format!("{version} was taken away again after {seconds:.1} s; nothing is live. Exit {exit}."),
+        Ending::Refused => format!("refused: the world is not the planned one. Exit {exit}."),
+        Ending::Superseded => format!("superseded after {seconds:.1} s. Exit {exit}."),
+    }
+}
+
+/// A plan as a diff.
+pub fn plan(plan: &Plan) -> String {
+    let mut text = String::new();
+    let live = plan.baseline.as_ref().map_or("nothing", |b| b.version.as_str());
+    let hash = plan.hash();
+    line(&mut text, format!("plan {}  {} {} → {}   (live: {live})\n", hash.short(), plan.service, plan.version, plan.env));
+    if plan.is_empty() {
+        line(&mut text, "  = unchanged: this release is live".to_string());
+    }
+    for effect in &plan.steps {
+        if let Some((room, what)) = change(effect) {
+            line(&mut text, format!("  {room:<10} {what}"));
+        }
+    }
+    let keeps = if plan.keeps.is_empty() { "nothing".to_string() } else { plan.keeps.join(", ") };
+    line(&mut text, format!("\ngoing back keeps: {keeps}"));
+    text
+}
+
+fn line(text: &mut String, line: String) {
+    writeln!(text, "{line}").expect("writing to a string does not fail");
+}
+
+fn change(effect: &Effect) -> Option<(&'static str, String)> {
+    Some(match effect {
+        Effect::Sql { migration } | Effect::SqlConverge { migration } => {
+            let class = format!("{:?}", migration.class).to_lowercase();
+            let park = if migration.park.is_empty() { String::new() } else { format!(": {}", migration.park.join(", ")) };
+            ("database", format!("+ {:<28} expand    {class}{park}", migration.id))
+        }
+        Effect::Unpark { migration, .. } => ("database", format!("~ parked values of {migration} move back")),
+        Effect::Seeds { files } => ("database", format!("~ seeds                        {} files", files.len())),
+        Effect::SetDesired { component, desired, before } => {
+            let sign = if before.is_some() { '~' } else { '+' };
+            let replicas = desired.replicas;
+            let digest = desired.digest.short();
+            ("component", format!("{sign} {component:<28} {digest}   {replicas} replicas, one at a time"))
+        }
+        Effect::Delete { component, .. } => ("component", format!("- {component}")),
+        Effect::RestorePoint | Effect::Await { .. } | Effect::Bake | Effect::Commit => return None,
+    })
+}

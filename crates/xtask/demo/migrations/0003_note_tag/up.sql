@@ -1,0 +1,2 @@
+-- One word that a person files a note under.
+ALTER TABLE note ADD COLUMN tag text;

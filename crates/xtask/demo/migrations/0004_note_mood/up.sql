@@ -1,0 +1,2 @@
+-- How somebody felt when writing it.
+ALTER TABLE note ADD COLUMN mood text;
