@@ -60,6 +60,8 @@ pub struct Report {
     pub pending: Vec<String>,
     /// Contracts are applied by `nica contract` only.
     pub contracts_pending: Vec<String>,
+    /// Values in the attic that did not fit where they came from, in a sentence each; never the values.
+    pub parked: Vec<String>,
     pub seeds: Changed,
     /// Seed rows that are not as the files say, on a managed database.
     pub seeds_pending: Vec<String>,

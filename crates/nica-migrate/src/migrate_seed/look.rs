@@ -1,6 +1,7 @@
 //! The reading half: what is there, what is missing, in as few questions as it takes.
 
-use super::{Program, MigrateSeedError, Report};
+use super::{MigrateSeedError, Program, Report};
+use crate::attic::{self, WaitingState};
 use crate::connect::{DbUrl, connect};
 use crate::fence::FenceError;
 use crate::schema;
@@ -20,6 +21,8 @@ pub(super) struct Seen<'a> {
     /// Expands that wait for a contract, or for one that does.
     waiting: Vec<&'a Migration>,
     contracts: Vec<&'a Migration>,
+    /// Applied migrations whose parked values are not all moved back yet.
+    pub(super) unparking: Vec<String>,
     highest: Option<u64>,
     seeds: Differences,
 }
@@ -32,8 +35,17 @@ pub(super) async fn look<'a>(url: &DbUrl, program: &Program<'a>) -> Result<Seen<
     let has_nica = schema::exists(&client).await?;
     let managed = has_nica && check_owner(&client, program).await?;
     let rows = if has_nica { state::migrations(&client).await?.unwrap_or_default() } else { Vec::new() };
+    let unparking = unparking(&client).await?;
     let seeds = seed::differences(&client, program.seeds).await?;
-    Seen::of(program, &rows, seeds).map(|seen| Seen { has_nica, managed, ..seen })
+    Seen::of(program, &rows, seeds).map(|seen| Seen { has_nica, managed, unparking, ..seen })
+}
+
+async fn unparking(client: &Client) -> Result<Vec<String>, MigrateSeedError> {
+    let waiting = attic::waiting(client).await?.into_iter();
+    let mut ids: Vec<String> =
+        waiting.filter(|w| w.state == WaitingState::Unparking).map(|w| w.migration).collect();
+    ids.dedup();
+    Ok(ids)
 }
 
 /// Whether a deployer manages it.
@@ -69,11 +81,12 @@ impl<'a> Seen<'a> {
         let mut ready = expands;
         let waiting = ready.split_off(first_blocked);
         let highest = there.keys().filter_map(|id| crate::source::number_of(id)).max();
-        Ok(Seen { has_nica: false, managed: false, ready, waiting, contracts, highest, seeds })
+        let unparking = Vec::new();
+        Ok(Seen { has_nica: false, managed: false, ready, waiting, contracts, unparking, highest, seeds })
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.has_nica && self.ready.is_empty() && self.seeds.is_empty()
+        self.has_nica && self.ready.is_empty() && self.unparking.is_empty() && self.seeds.is_empty()
     }
 
     /// What a call that does nothing has to say.

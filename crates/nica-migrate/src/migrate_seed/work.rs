@@ -1,12 +1,13 @@
 //! The writing half: one holder of the lease, admitted, applies what is still missing and then the seeds.
 
 use super::look::look;
-use super::{Program, MigrateSeedError, Options, Report};
+use super::{MigrateSeedError, Options, Program, Report};
+use crate::attic::Misfit;
 use crate::connect::DbUrl;
 use crate::fence::{Admission, FenceError, Lease, admit};
 use crate::runner::{Attempts, By, Outcome, RunError, Session};
 use crate::seed::{self, Changed, SeedError};
-use crate::source::Migration;
+use crate::source::{Class, Migration};
 
 pub(super) async fn work(
     url: &DbUrl,
@@ -23,10 +24,14 @@ pub(super) async fn work(
     let seen = look(url, program).await?;
     for migration in &seen.ready {
         still_ours(lease, &session)?;
-        if apply(&session, migration).await? == Outcome::Done {
+        if apply(&session, migration, report).await? == Outcome::Done {
             report.applied.push(migration.id.clone());
             report.late.extend(seen.is_late(migration).then(|| migration.id.clone()));
         }
+    }
+    for id in &seen.unparking {
+        still_ours(lease, &session)?;
+        unpark(&session, id, report).await?;
     }
     still_ours(lease, &session)?;
     let changed = seeds(&session, program).await?;
@@ -53,8 +58,23 @@ fn still_ours(lease: &Lease, session: &Session) -> Result<(), FenceError> {
     if lease.is_held() { Ok(()) } else { Err(FenceError::Superseded { fence: session.fence }) }
 }
 
-async fn apply(session: &Session, migration: &Migration) -> Result<Outcome, RunError> {
-    if migration.transactional { session.up(migration).await } else { session.converge_up(migration).await }
+async fn apply(session: &Session, migration: &Migration, report: &mut Report) -> Result<Outcome, RunError> {
+    if !migration.transactional {
+        return session.converge_up(migration).await;
+    }
+    let outcome = session.up(migration).await?;
+    if migration.class == Class::Parking {
+        unpark(session, &migration.id, report).await?;
+    }
+    Ok(outcome)
+}
+
+/// What an earlier down has parked comes back with the next up.
+async fn unpark(session: &Session, id: &str, report: &mut Report) -> Result<(), RunError> {
+    let unparked = session.unpark(id).await?;
+    let misfit = |m: &Misfit| format!("{id}: {} rows of {} stay parked: {}", m.rows, m.source, m.why);
+    report.parked.extend(unparked.misfits.iter().map(misfit));
+    Ok(())
 }
 
 async fn seeds(session: &Session, program: &Program<'_>) -> Result<Changed, MigrateSeedError> {
@@ -83,7 +103,11 @@ impl<E: Into<RunError>> From<E> for Tried {
 }
 
 /// All seeds in one transaction. No run of a deployer stands behind it, so the name of the run is ours.
-async fn seeds_once(attempts: &mut Attempts, session: &Session, program: &Program<'_>) -> Result<Changed, Tried> {
+async fn seeds_once(
+    attempts: &mut Attempts,
+    session: &Session,
+    program: &Program<'_>,
+) -> Result<Changed, Tried> {
     let run = format!("{}-{}-byhand00", session.env, session.fence);
     let tx = attempts.begin().await?;
     let changed = seed::apply(&tx, program.seeds, &run).await.map_err(|error| match error.postgres() {
