@@ -1,5 +1,7 @@
 //! Arguments in, an outcome out; `main` prints it. The long-running work is started here and lives in `app`.
 
+mod database;
+
 use crate::embedded::Bundle;
 use crate::{app, config};
 use clap::{Parser, Subcommand};
@@ -50,6 +52,8 @@ enum Command {
         #[arg(long)]
         read_only: bool,
     },
+    /// Tell whether the database has what this program needs; exit 0 healthy, 1 not, 40 unreachable
+    Healthcheck(database::Database),
     /// Print version and commit
     Version,
 }
@@ -59,6 +63,7 @@ pub fn run(build: Build, arguments: impl IntoIterator<Item = OsString>) -> Outco
     match Cli::try_parse_from(arguments) {
         Err(error) => usage(&error),
         Ok(Cli { command: Command::Serve { read_only } }) => serve(build, read_only),
+        Ok(Cli { command: Command::Healthcheck(asked) }) => database::healthcheck(build, &asked),
         Ok(Cli { command: Command::Version }) => {
             let stdout = format!("nica-backend {} ({})\n", build.version, build.commit);
             Outcome { stdout, ..Outcome::default() }

@@ -19,6 +19,7 @@ pub use reader::{Mistake, Mistakes};
 pub use replica::{Inherited, Replica};
 pub use secret::Secret;
 
+use nica_migrate::DbUrl;
 use reader::Reader;
 
 /// Looks a variable up; the process environment outside of tests.
@@ -48,6 +49,13 @@ pub fn serve(lookup: Lookup<'_>, read_only: bool) -> Result<Serve, Mistakes> {
         read_only,
     };
     reader.finish(config)
+}
+
+/// The address alone, for commands that need nothing else.
+pub fn database_url(lookup: Lookup<'_>) -> Result<DbUrl, Mistakes> {
+    let mut reader = Reader::new(lookup);
+    let url = database::url(&mut reader);
+    reader.finish(url)
 }
 
 /// A variable of this process. An empty one counts as not set, one that is no text as a mistake further on.
