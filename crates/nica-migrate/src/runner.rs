@@ -11,6 +11,7 @@ pub use error::RunError;
 pub use retry::{Attempts, Blocker, blockers};
 pub use session::Session;
 
+use crate::attic;
 use crate::fence::Guarded;
 use crate::lexer;
 use crate::source::{Migration, Phase};
@@ -41,8 +42,9 @@ pub async fn up(tx: &Guarded<'_>, migration: &Migration, by: &By) -> Result<Outc
     if is_applied(tx, migration).await? {
         return Ok(Outcome::Already);
     }
-    execute(tx, &format!("{}/up.sql", migration.id), &migration.up).await?;
+    execute(tx, &migration.id, "up.sql", &migration.up).await?;
     write_row(tx, migration, by, "applied").await?;
+    attic::place_is_back(tx, &migration.id).await?;
     if migration.phase == Phase::Contract {
         raise_floor(tx, &migration.id).await?;
     }
@@ -57,7 +59,10 @@ pub async fn down(tx: &Guarded<'_>, id: &str) -> Result<Outcome, RunError> {
     let row = stored(tx, id).await?;
     let Some(row) = row.filter(|r| r.state != "undone") else { return Ok(Outcome::Already) };
     let down = row.down.ok_or_else(|| RunError::NoDown { id: id.to_string() })?;
-    execute(tx, &format!("{id}/down.sql"), &down).await?;
+    if row.class == "parking" {
+        attic::rest(tx, id).await?;
+    }
+    execute(tx, id, "down.sql", &down).await?;
     set_state(tx, id, "undone").await?;
     Ok(Outcome::Done)
 }
@@ -70,6 +75,7 @@ pub async fn retain(tx: &Guarded<'_>, id: &str) -> Result<Outcome, RunError> {
     match stored(tx, id).await?.map(|r| r.state) {
         Some(state) if state == "retained" => Ok(Outcome::Already),
         Some(state) if state == "applied" => {
+            attic::discard(tx, id).await?;
             set_state(tx, id, "retained").await?;
             Ok(Outcome::Done)
         }
@@ -82,13 +88,14 @@ pub async fn retain(tx: &Guarded<'_>, id: &str) -> Result<Outcome, RunError> {
 pub(crate) struct Stored {
     pub(crate) state: String,
     pub(crate) sha256: String,
+    class: String,
     pub(crate) down: Option<String>,
 }
 
 pub(crate) async fn stored(tx: &Guarded<'_>, id: &str) -> Result<Option<Stored>, RunError> {
-    let sql = "SELECT state, sha256, down FROM nica.migration WHERE id = $1";
+    let sql = "SELECT state, sha256, class, down FROM nica.migration WHERE id = $1";
     let row = tx.query_opt(sql, &[&id]).await.map_err(|e| RunError::records(tx, &e))?;
-    Ok(row.map(|row| Stored { state: row.get(0), sha256: row.get(1), down: row.get(2) }))
+    Ok(row.map(|row| Stored { state: row.get(0), sha256: row.get(1), class: row.get(2), down: row.get(3) }))
 }
 
 /// A retained migration is there, so it counts as applied.
@@ -102,9 +109,10 @@ pub(crate) async fn is_applied(tx: &Guarded<'_>, migration: &Migration) -> Resul
 }
 
 /// Statement by statement, so that an error has a line.
-pub(crate) async fn execute(tx: &Guarded<'_>, file: &str, sql: &str) -> Result<(), RunError> {
+pub(crate) async fn execute(tx: &Guarded<'_>, id: &str, file: &str, sql: &str) -> Result<(), RunError> {
     for statement in lexer::split(sql)? {
-        let place = || format!("{file}:{}", statement.line);
+        attic::release_dropped(tx, id, &statement).await?;
+        let place = || format!("{id}/{file}:{}", statement.line);
         tx.batch_execute(statement.text).await.map_err(|e| RunError::statement(tx.fence(), place(), &e))?;
     }
     Ok(())

@@ -148,16 +148,23 @@ CREATE TABLE nica.outbox (
     PRIMARY KEY (run, n)
 );
 
--- What is parked where: one attic table per parked table of a migration.
+-- What is parked where: one attic table per parked table of a migration. Its rows carry the epoch in which they were
+-- parked; rows of epochs up to `keep_below` hold values that never came back and are not replaced (attic.rs).
 CREATE TABLE nica_attic.parcel (
-    migration text NOT NULL,
-    source    text NOT NULL,
-    attic     text NOT NULL UNIQUE,
-    key       jsonb NOT NULL,
-    columns   jsonb NOT NULL,
-    whole     boolean NOT NULL,
-    run       text,
-    parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    migration  text NOT NULL,
+    source     text NOT NULL,
+    attic      text NOT NULL UNIQUE,
+    place      integer NOT NULL,
+    key        jsonb NOT NULL,
+    columns    jsonb NOT NULL,
+    whole      boolean NOT NULL,
+    state      text NOT NULL CHECK (state IN ('parking', 'parked', 'unparking', 'unparked')),
+    epoch      integer NOT NULL,
+    keep_below integer NOT NULL,
+    since_xid  text NOT NULL,
+    cursor     jsonb,
+    sequences  jsonb NOT NULL DEFAULT '{}',
+    parked_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (migration, source)
 );
 
