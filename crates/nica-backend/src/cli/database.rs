@@ -1,13 +1,19 @@
 //! `migrate-seed` and `healthcheck`: the guide's two commands. What they do lives in `nica-migrate`; here an
 //! embedded bundle goes in and text or JSON comes out.
 
+mod table;
+
 use super::{Build, Outcome, exit};
-use crate::config;
-use nica_migrate::DbUrl;
-use nica_migrate::health::{self, Health, Limits, Needs};
+use crate::config::{self, Actor};
+use nica_migrate::health::{self, Limits, Needs};
+use nica_migrate::migrate_seed::{self, MigrateSeedError, Options, Program, Report};
 use nica_migrate::seed::SeedFile;
 use nica_migrate::source::{Migration, read_texts};
-use std::fmt::Write as _;
+use nica_migrate::{ConnectError, DbUrl};
+use serde::Serialize;
+
+/// The service's name in the records of its database.
+const SERVICE: &str = "nica";
 
 /// Where, and in which form.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,48 +21,92 @@ pub(super) struct Database {
     /// The database; DATABASE_URL unless said
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Whose database it must be; NICA_ENV unless said, else dev
+    #[arg(long, value_name = "ENV")]
+    env: Option<String>,
     /// One JSON document on stdout
     #[arg(long)]
     json: bool,
 }
 
-/// What the program needs, read from its own texts.
-struct Brought {
+/// Everything a command needs, checked.
+struct Ready {
+    url: DbUrl,
+    actor: Actor,
     migrations: Vec<Migration>,
     seeds: Vec<SeedFile>,
 }
 
 /// Looks and never writes.
 pub(super) fn healthcheck(build: Build, asked: &Database) -> Outcome {
-    let (url, brought) = match prepare(build, asked) {
+    let ready = match prepare(build, asked) {
         Ok(ready) => ready,
         Err(outcome) => return outcome,
     };
-    let needs = Needs { owner: None, migrations: &brought.migrations, seeds: &brought.seeds };
-    match block_on(health::healthcheck(&url, &needs, &Limits::default())) {
-        Ok(health) => Outcome { code: health.exit_code(), ..said(asked.json, &health, health_table) },
+    // Only who names an environment wants to be told that it is another one.
+    let owner = asked.env.as_deref().map(|env| (SERVICE, env));
+    let needs = Needs { owner, migrations: &ready.migrations, seeds: &ready.seeds };
+    match block_on(health::healthcheck(&ready.url, &needs, &Limits::default())) {
+        Ok(health) => said(asked.json, health.exit_code(), &health, table::health),
         Err(error) => Outcome::failed(exit::FAILED, &error),
     }
 }
 
-fn prepare(build: Build, asked: &Database) -> Result<(DbUrl, Brought), Outcome> {
-    let lookup = |name: &str| match (name, &asked.url) {
-        ("DATABASE_URL", Some(url)) => Some(url.clone()),
+/// Applies what is missing.
+pub(super) fn migrate_seed(build: Build, asked: &Database) -> Outcome {
+    let ready = match prepare(build, asked) {
+        Ok(ready) => ready,
+        Err(outcome) => return outcome,
+    };
+    let program = Program {
+        service: SERVICE,
+        env: &ready.actor.environment,
+        who: &ready.actor.who,
+        host: &ready.actor.host,
+        version: build.version,
+        migrations: &ready.migrations,
+        seeds: &ready.seeds,
+    };
+    match block_on(migrate_seed::migrate_seed(&ready.url, &program, &Options::default())) {
+        Ok(Ok(report)) => said(asked.json, exit_code(&report), &report, table::report),
+        Ok(Err(error)) => Outcome::failed(failure_code(&error), &format!("failed to {error}")),
+        Err(error) => Outcome::failed(exit::FAILED, &error),
+    }
+}
+
+fn exit_code(report: &Report) -> u8 {
+    if report.is_complete() { exit::DONE } else { exit::FAILED }
+}
+
+fn failure_code(error: &MigrateSeedError) -> u8 {
+    match error {
+        MigrateSeedError::Connect(ConnectError::Unreachable { .. }) | MigrateSeedError::Foreign { .. } => {
+            exit::UNREACHABLE
+        }
+        _ => exit::FAILED,
+    }
+}
+
+fn prepare(build: Build, asked: &Database) -> Result<Ready, Outcome> {
+    let lookup = |name: &str| match name {
+        "DATABASE_URL" if asked.url.is_some() => asked.url.clone(),
+        "NICA_ENV" if asked.env.is_some() => asked.env.clone(),
         _ => config::process_environment(name),
     };
-    let url = config::database_url(&lookup).map_err(|mistakes| Outcome::failed(exit::USAGE, &mistakes))?;
+    let (url, actor) =
+        config::command(&lookup).map_err(|mistakes| Outcome::failed(exit::USAGE, &mistakes))?;
     let broken = |what: &dyn std::fmt::Display| Outcome::failed(exit::FAILED, &format!("failed to {what}"));
     let migrations = read_texts(build.bundle.migrations).map_err(|mistakes| broken(&mistakes))?;
     let seeds =
         SeedFile::parse_all(build.bundle.seeds.iter().copied()).map_err(|mistakes| broken(&mistakes))?;
-    Ok((url, Brought { migrations, seeds }))
+    Ok(Ready { url, actor, migrations, seeds })
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
 }
 
-fn said<T: serde::Serialize>(json: bool, value: &T, table: fn(&T) -> String) -> Outcome {
+fn said<T: Serialize>(json: bool, code: u8, value: &T, table: fn(&T) -> String) -> Outcome {
     let stdout = if json {
         let text =
             serde_json::to_string(value).expect("these types have string keys and no failing serialiser");
@@ -64,17 +114,5 @@ fn said<T: serde::Serialize>(json: bool, value: &T, table: fn(&T) -> String) -> 
     } else {
         table(value)
     };
-    Outcome { stdout, ..Outcome::default() }
-}
-
-fn health_table(health: &Health) -> String {
-    let mut text = format!("{:<20} {}\n", "database", health.database);
-    let _ = writeln!(text, "{:<20} {} ({} ms)", "verdict", health.verdict, health.millis);
-    for problem in &health.problems {
-        let _ = writeln!(text, "{:<20} {}", format!("✗ {}", problem.state), problem.sentence);
-    }
-    for note in &health.notes {
-        let _ = writeln!(text, "{:<20} {}", format!("· {}", note.code), note.sentence);
-    }
-    text
+    Outcome { code, stdout, stderr: String::new() }
 }
