@@ -7,6 +7,7 @@
 mod start;
 
 use super::ProcessError;
+use super::kernel::Process;
 use super::protocol::{
     Cursor, Hello, Identity, Observed, PROTOCOL, Pins, Refusal, Reply, Request, SecretValue, Set,
 };
@@ -151,9 +152,12 @@ impl TargetClient {
 
     /// Drains every replica and ends keeper and supervisor; waits until they have gone. Desired state stays.
     pub async fn stop(&self, fence: i64, limit: Duration) -> Result<(), TargetError> {
+        let holder = state::Lock::holder(&self.state.join("lock"));
+        let process =
+            holder.and_then(|holder| Process::open(holder.pid).ok()?.filter(|process| process.id == holder));
         self.done(&Request::Stop { fence }).await?;
         let end = Instant::now() + limit;
-        while !state::Lock::is_free(&self.state.join("lock")) {
+        while process.as_ref().is_some_and(|process| !process.wait(Duration::ZERO)) {
             if Instant::now() > end {
                 return Err(TargetError::Stuck { state: self.state.clone(), why: "replicas do not end" });
             }
