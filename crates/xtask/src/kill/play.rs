@@ -116,7 +116,7 @@ impl<'a> Stage<'a> {
             let code = deployer.await_end(self.world)?;
             self.world.cluster.await_ready()?;
             let ledger = ledger::last(&self.world.cluster)?;
-            self.wrong.extend(verdict::survived(&deployer.name, code, &ledger));
+            self.wrong.extend(verdict::may_say(&deployer.name, code, &ledger));
         }
         self.struck.push(struck);
         self.actors.push(deployer);
@@ -192,7 +192,8 @@ impl<'a> Stage<'a> {
         let mut actors = std::mem::take(&mut self.actors);
         for deployer in actors.iter_mut().filter(|deployer| deployer.stopped) {
             let code = deployer.await_end(self.world)?;
-            self.wrong.extend(verdict::woken(&deployer.name, code, self.ended.as_ref()));
+            self.world.cluster.await_ready()?;
+            self.wrong.extend(verdict::may_say(&deployer.name, code, &ledger::last(&self.world.cluster)?));
         }
         self.actors = actors;
         self.world.cluster.await_ready()?;

@@ -75,12 +75,15 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// Starts a supervisor and waits until it answers.
     fn supervise(&self) -> Result<()> {
         let mut command = self.nica_of(&self.slot.nica, Release::Baseline, self.cluster.socket_folder());
         command.arg("supervise").arg("--state").arg(self.slot.state());
         // It outlives this value: the world's end finds it among the descendants.
         Actor::start(command, &self.slot.logs(), "supervise")?.forget();
-        Ok(())
+        let hello = r#"{"op":"hello","identity":null}"#;
+        wait_for("wait for the supervisor", PATIENCE, || lines::tell(&self.slot.state(), hello).ok())
+            .map(drop)
     }
 
     /// Kills the supervisor, starts another and waits until that one answers.
