@@ -30,6 +30,11 @@ pub async fn reader(access: &Access) -> Result<tokio_postgres::Client, Failure> 
     Ok(client)
 }
 
+/// A session for the one thing that is written without the lease: a wish.
+pub async fn writer(access: &Access) -> Result<tokio_postgres::Client, Failure> {
+    connect(&access.url, "nica/wish").await.map_err(unreachable)
+}
+
 fn unreachable(error: nica_migrate::ConnectError) -> Failure {
     Failure::Unreachable { participant: "database", why: error.to_string() }
 }

@@ -49,8 +49,29 @@ pub enum Command {
     Deploy(Deploy),
     /// Finish an open run; what a timer calls.
     Resume(Env),
+    /// Turn an open run back, if it has not committed.
+    Abort(Env),
+    /// Sign a plan's hash with an SSH key.
+    #[command(after_help = "Example:\n  nica approve prod.plan --key ~/.ssh/id_ed25519")]
+    Approve(Approve),
     /// Say where an environment stands.
     Status(MaybeEnv),
+    /// Say what happened in an environment.
+    History(Env),
+    /// Verify or show the hash chain of an environment's runs.
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// Say what a finding means and what to do about it.
+    Explain {
+        /// A gate, `promoted`, or one of its findings, `promoted/soak`.
+        id: String,
+    },
+    /// Print each value of nica.toml and people.toml with its place.
+    Config {
+        /// The place of each value.
+        #[arg(long)]
+        origin: bool,
+    },
     /// Run the supervisor of a `process` target.
     Supervise(State),
     /// Hold the listening sockets of a `process` target.
@@ -62,6 +83,9 @@ pub enum Release {
     /// Collect executables, migrations, seeds and config into one file.
     #[command(after_help = "Example:\n  nica release create --version 2026.11.3 --out nica-2026.11.3.nica")]
     Create(Create),
+    /// Sign what CI or somebody else saw about a release, over its hash.
+    #[command(after_help = "Example:\n  nica release evidence --release nica-1.nica --kind ci target/ci/*.json --key ci_key")]
+    Evidence(Evidence),
     /// Print what a release file holds.
     Show { file: PathBuf },
     /// Check every byte of a release file against its own list.
@@ -81,6 +105,50 @@ pub struct Create {
     /// The commit of the release before; the authors since then may not approve this one.
     #[arg(long, value_name = "ID")]
     pub since: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Evidence {
+    #[arg(long, value_name = "FILE")]
+    pub release: PathBuf,
+    /// The signer in nica.toml whose word this is: `ci`.
+    #[arg(long)]
+    pub kind: String,
+    /// Result files, each with its checks.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// An OpenSSH private key.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The plan file.
+    pub plan: PathBuf,
+    /// An OpenSSH private key, ed25519.
+    #[arg(long, value_name = "FILE", env = "NICA_KEY")]
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Check the chain; needs no network with --file.
+    Verify(LedgerVerify),
+    /// Print every entry.
+    Show(Env),
+}
+
+#[derive(Debug, Args)]
+pub struct LedgerVerify {
+    #[arg(long, value_name = "ENV")]
+    pub env: Option<String>,
+    /// Rows as JSON, `[{n, entry, prev, hash}]`.
+    #[arg(long, value_name = "FILE", conflicts_with = "env")]
+    pub file: Option<PathBuf>,
+    /// ENTRIES:HASH, as an earlier deploy printed it.
+    #[arg(long)]
+    pub anchor: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,14 @@
 //! What each command means. One file per command; what several share stands in `context` and `preparation`.
 
+mod abort;
+mod approve;
+mod certify;
 mod context;
 mod deploy;
+mod evidence;
+mod explain;
+mod gathering;
+mod ledger;
 mod plan;
 mod preparation;
 mod release;
@@ -34,6 +41,12 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::run(&context()?, &args).await,
         Command::Deploy(args) => deploy::run(&context()?, &args).await,
         Command::Resume(args) => resume::run(&context()?, &args.env).await,
+        Command::Abort(args) => abort::run(&context()?, &args.env).await,
+        Command::Approve(args) => approve::run(&context()?, &args),
+        Command::History(args) => ledger::history(&context()?, &args).await,
+        Command::Ledger(command) => ledger::run(&context()?, &command).await,
+        Command::Explain { id } => explain::run(&id, output),
+        Command::Config { origin: _ } => explain::config(&context()?),
         Command::Status(args) => status::run(&context()?, args.env.as_deref()).await,
         Command::Supervise(args) => target::supervise(args.state).await,
         Command::Keep(args) => target::keep(args.state).await,

@@ -9,6 +9,7 @@ use crate::cli::{Color, Global};
 use crate::exit::Exit;
 use nica_effects::event::{Event, Sink};
 use nica_engine::Plan;
+use nica_engine::finding::GateReport;
 use serde::Serialize;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -48,8 +49,16 @@ impl Output {
         if self.json { json::line(value) } else { human::result(text) }
     }
 
-    pub fn plan(self, plan: &Plan) -> String {
-        human::plan(plan)
+    /// What is shown on the way to a result, for people only.
+    pub fn progress(self, text: &str) {
+        if !self.json && !self.quiet {
+            human::progress(text.trim_end());
+        }
+    }
+
+    pub fn plan(self, plan: &Plan, report: Option<&GateReport>) -> String {
+        let gates = report.map(|r| format!("\n{}", human::gates::gates(r))).unwrap_or_default();
+        format!("{}{gates}\n", human::plan(plan))
     }
 }
 

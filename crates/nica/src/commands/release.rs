@@ -22,6 +22,7 @@ type Entries = BTreeMap<String, Vec<u8>>;
 pub fn run(command: cli::Release, global: &Global, output: Output) -> anyhow::Result<Exit> {
     match command {
         cli::Release::Create(args) => create(&args, global, output),
+        cli::Release::Evidence(args) => super::evidence::run(&args, output),
         cli::Release::Show { file } => show(&file, output),
         cli::Release::Verify { file } => verify(&file, output),
     }

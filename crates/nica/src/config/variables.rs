@@ -8,6 +8,12 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Whether a variable is set, and to more than nothing. Never its value.
+pub fn state(name: &str) -> Option<bool> {
+    #[expect(clippy::disallowed_methods, reason = "this is the config module")]
+    std::env::var_os(name).map(|value| !value.is_empty())
+}
+
 /// Who starts a run, as people.toml knows accounts: `NICA_ACTOR`, else `user@host`.
 pub fn actor() -> String {
     variable("NICA_ACTOR").unwrap_or_else(|| format!("{}@{}", user(), host()))

@@ -1,6 +1,6 @@
 //! What people read: a plan as a diff, a run as one line per change.
 
-mod gates;
+pub mod gates;
 
 pub(crate) use gates::gates;
 
@@ -18,7 +18,7 @@ pub fn result(text: &str) {
 }
 
 #[expect(clippy::print_stderr, reason = "this is the output module")]
-fn progress(text: &str) {
+pub fn progress(text: &str) {
     eprintln!("{text}");
 }
 
