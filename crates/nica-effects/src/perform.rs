@@ -58,7 +58,13 @@ enum Way {
 }
 
 /// Record a status in a guarded transaction of its own.
-pub async fn mark(hands: &mut Hands, run: &OpenRun, n: usize, status: Status, seen: Value) -> Result<(), Failure> {
+pub async fn mark(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    status: Status,
+    seen: Value,
+) -> Result<(), Failure> {
     let fence = hands.fence;
     let tx = hands.guarded().await?;
     step::mark(&tx, At { run: &run.id, n, fence }, status, &seen).await?;
@@ -156,14 +162,24 @@ pub async fn retain(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Fa
     Ok(tx.commit().await?)
 }
 
-async fn converge_up(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
+async fn converge_up(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    migration: &Migration,
+) -> Result<(), Failure> {
     begin(hands, run, n, Way::Out).await?;
     let text = stored(hands.client(), migration).await?;
     hands.session(run).converge_up(&text).await?;
     mark(hands, run, n, Status::Done, json!({ "migration": migration.id })).await
 }
 
-async fn converge_down(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
+async fn converge_down(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    migration: &Migration,
+) -> Result<(), Failure> {
     begin(hands, run, n, Way::Back).await?;
     hands.session(run).converge_down(&migration.id).await?;
     mark(hands, run, n, Status::Undone, json!({ "migration": migration.id })).await
@@ -274,7 +290,9 @@ pub async fn seed_files(client: &Client, files: &[SeedFile]) -> Result<Vec<seed:
 pub fn describe(effect: &Effect) -> String {
     match effect {
         Effect::RestorePoint => "restore-point".to_string(),
-        Effect::Sql { migration } | Effect::SqlConverge { migration } => format!("migration {}", migration.id),
+        Effect::Sql { migration } | Effect::SqlConverge { migration } => {
+            format!("migration {}", migration.id)
+        }
         Effect::Unpark { migration, .. } => format!("unpark values of {migration}"),
         Effect::Seeds { files } => format!("seeds {} files", files.len()),
         Effect::SetDesired { component, .. } => format!("set {component}"),

@@ -81,9 +81,8 @@ fn tell(options: &Options, place: &Place) -> Result<Report> {
     eprintln!("building nica and {} releases of the service from this checkout", EDITIONS.len());
     let profile = if options.dev { Profile::Dev } else { Profile::Release };
     let program = build::nica(profile, &place.folder.join("bin"))?;
-    for edition in &EDITIONS {
-        edition.write_sources(place)?;
-        build::service(profile, &edition.folder(place), edition.version)?;
+    for edition in build::ORDER.iter().map(|number| &EDITIONS[*number]) {
+        build::service(profile, edition, place)?;
         edition.write_policy(place, &keys)?;
     }
     let results = place.folder.join("ci.json");

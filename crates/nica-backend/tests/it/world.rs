@@ -18,10 +18,14 @@ async fn cluster() -> &'static ScratchCluster {
     CLUSTER.get_or_init(async || ScratchCluster::start().await.expect("a scratch cluster starts")).await
 }
 
+pub(crate) async fn empty() -> DbUrl {
+    let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    cluster().await.create_database(&name).await.expect("a database")
+}
+
 /// A database with the schema `nica` and nothing else.
 pub(crate) async fn bare() -> DbUrl {
-    let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let url = cluster().await.create_database(&name).await.expect("a database");
+    let url = empty().await;
     let mut client = session(&url).await;
     schema::genesis(&mut client, "nica", "test").await.expect("genesis");
     url

@@ -6,12 +6,13 @@
 
 mod start;
 
-use crate::process::metrics::Metrics;
 use super::ProcessError;
+use super::kernel::Process;
 use super::protocol::{
     Cursor, Hello, Identity, Observed, PROTOCOL, Pins, Refusal, Reply, Request, SecretValue, Set,
 };
 use super::state;
+use crate::process::metrics::Metrics;
 use nica_engine::Digest;
 use nica_engine::effect::{Generation, SecretName};
 use std::collections::BTreeMap;
@@ -151,9 +152,12 @@ impl TargetClient {
 
     /// Drains every replica and ends keeper and supervisor; waits until they have gone. Desired state stays.
     pub async fn stop(&self, fence: i64, limit: Duration) -> Result<(), TargetError> {
+        let holder = state::Lock::holder(&self.state.join("lock"));
+        let process =
+            holder.and_then(|holder| Process::open(holder.pid).ok()?.filter(|process| process.id == holder));
         self.done(&Request::Stop { fence }).await?;
         let end = Instant::now() + limit;
-        while !state::Lock::is_free(&self.state.join("lock")) {
+        while process.as_ref().is_some_and(|process| !process.wait(Duration::ZERO)) {
             if Instant::now() > end {
                 return Err(TargetError::Stuck { state: self.state.clone(), why: "replicas do not end" });
             }

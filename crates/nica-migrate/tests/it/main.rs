@@ -9,6 +9,7 @@ mod fence;
 mod fingerprint;
 mod genesis;
 mod health;
+mod migrate_seed;
 mod running;
 mod scratch;
 mod seeds;

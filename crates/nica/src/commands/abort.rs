@@ -14,7 +14,12 @@ pub async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
     let client = open::writer(&access).await?;
     let wished = run::wish_abort(&client, &variables::actor()).await.map_err(Failure::from)?;
     let (text, exit) = match wished {
-        true => (format!("the open run of {env} turns back with its next step\n  = next: nica resume --env {env}, if nobody acts"), Exit::Done),
+        true => (
+            format!(
+                "the open run of {env} turns back with its next step\n  = next: nica resume --env {env}, if nobody acts"
+            ),
+            Exit::Done,
+        ),
         false => (format!("nothing to abort in {env}: no run is open that has not committed"), Exit::No),
     };
     context.output.result(&json!({ "env": env, "aborting": wished }), &text);

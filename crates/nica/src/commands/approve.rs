@@ -35,13 +35,16 @@ pub fn run(context: &Context, args: &cli::Approve) -> anyhow::Result<Exit> {
         approval.expiry,
         path.display()
     );
-    context.output.result(&json!({ "approved": approval.plan_hash, "file": path, "expiry": approval.expiry }), &text);
+    context
+        .output
+        .result(&json!({ "approved": approval.plan_hash, "file": path, "expiry": approval.expiry }), &text);
     Ok(Exit::Done)
 }
 
 /// An OpenSSH private key without a passphrase, as a file.
 pub fn read_key(path: &Path) -> anyhow::Result<PrivateKey> {
-    let key = PrivateKey::read_openssh_file(path).with_context(|| format!("read the key {}", path.display()))?;
+    let key =
+        PrivateKey::read_openssh_file(path).with_context(|| format!("read the key {}", path.display()))?;
     anyhow::ensure!(
         !key.is_encrypted(),
         "use the key {}: it has a passphrase; sign with ssh-keygen -Y sign -n {NAMESPACE}, or name another key",

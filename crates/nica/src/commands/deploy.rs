@@ -97,7 +97,9 @@ fn outdated(context: &Context, wish: &Wish, prepared: &Preparation) -> Option<Ex
         given.short(),
         now.short()
     );
-    context.output.result(&json!({ "end": "refused", "given": given, "now": now, "diff": diff, "exit": 12 }), &text);
+    context
+        .output
+        .result(&json!({ "end": "refused", "given": given, "now": now, "diff": diff, "exit": 12 }), &text);
     Some(Exit::Outdated)
 }
 
@@ -111,7 +113,9 @@ pub fn refused(context: &Context, prepared: &Preparation, report: &GateReport) -
     };
     let findings: Vec<_> = report.findings().cloned().collect();
     let value = json!({ "end": "refused", "version": prepared.plan.version, "reason": reason(report), "findings": findings, "exit": exit as u8 });
-    context.output.result(&value, &format!("refused before the first write: {}. Exit {}.", reason(report), exit as u8));
+    context
+        .output
+        .result(&value, &format!("refused before the first write: {}. Exit {}.", reason(report), exit as u8));
     Some(exit)
 }
 
@@ -129,7 +133,11 @@ fn reason(report: &GateReport) -> String {
 fn approvers(input: &GateInput) -> Vec<Approver> {
     let (plan_hash, env) = (&input.plan_hash, input.env.as_str());
     let wanted = Wanted { plan_hash, env, now: input.now, consumed: &input.consumed };
-    input.approvals.iter().filter_map(|signed| approval::verify(signed, &input.people, &wanted).ok()).collect()
+    input
+        .approvals
+        .iter()
+        .filter_map(|signed| approval::verify(signed, &input.people, &wanted).ok())
+        .collect()
 }
 
 /// Content that nobody looks at yet: by its own name in the target's store.

@@ -22,13 +22,17 @@ pub fn run(args: &cli::Evidence, output: Output) -> anyhow::Result<Exit> {
     let mut checks = Vec::new();
     for path in &args.files {
         let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
-        let result: JobResult =
-            serde_json::from_slice(&bytes).with_context(|| format!("read the checks in {}", path.display()))?;
+        let result: JobResult = serde_json::from_slice(&bytes)
+            .with_context(|| format!("read the checks in {}", path.display()))?;
         checks.extend(result.checks);
     }
-    anyhow::ensure!(!checks.is_empty(), "sign evidence: no file with checks was named; give the results of ./x ci JOB");
+    anyhow::ensure!(
+        !checks.is_empty(),
+        "sign evidence: no file with checks was named; give the results of ./x ci JOB"
+    );
     let (format, kind, at) = (EVIDENCE_FORMAT, args.kind.clone(), now()?);
-    let evidence = Evidence { format, kind, release_hash: release.hash(), commit: release.commit.clone(), checks, at };
+    let evidence =
+        Evidence { format, kind, release_hash: release.hash(), commit: release.commit.clone(), checks, at };
     let document = evidence.to_document();
     let key = read_key(&args.key)?;
     let signature = signature::sign(&key, NAMESPACE, document.as_bytes()).context("sign the evidence")?;
@@ -37,7 +41,13 @@ pub fn run(args: &cli::Evidence, output: Output) -> anyhow::Result<Exit> {
     let path = folder.join(format!("{}.json", args.kind));
     std::fs::write(&path, canonical::to_bytes(&Signed { document, signature }))
         .with_context(|| format!("write {}", path.display()))?;
-    let text = format!("evidence {}: {} checks for {}\n{}", args.kind, evidence.checks.len(), release.version, path.display());
+    let text = format!(
+        "evidence {}: {} checks for {}\n{}",
+        args.kind,
+        evidence.checks.len(),
+        release.version,
+        path.display()
+    );
     output.result(&json!({ "kind": args.kind, "release": evidence.release_hash, "file": path }), &text);
     Ok(Exit::Done)
 }

@@ -71,7 +71,10 @@ pub async fn gather(
 }
 
 fn contents(file: &ReleaseFile) -> Contents {
-    Contents { hash: file.release.hash(), present: file.entries.values().map(|bytes| Digest::of(bytes)).collect() }
+    Contents {
+        hash: file.release.hash(),
+        present: file.entries.values().map(|bytes| Digest::of(bytes)).collect(),
+    }
 }
 
 /// `NAME-VERSION.evidence/KIND.json` beside the release file.
@@ -84,7 +87,9 @@ fn evidence(release: &Path) -> Gathered<BTreeMap<String, Signed>> {
         Err(error) => return Err(format!("{}: {error}", folder.display())),
     };
     for path in entries.filter_map(|e| Some(e.ok()?.path())) {
-        let (Some(kind), Some("json")) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) else { continue };
+        let (Some(kind), Some("json")) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) else {
+            continue;
+        };
         let unreadable = |why: String| format!("{}: {why}", path.display());
         let bytes = std::fs::read(&path).map_err(|e| unreadable(e.to_string()))?;
         let signed = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;

@@ -24,7 +24,10 @@ async fn verify(context: &Context, args: &cli::LedgerVerify) -> anyhow::Result<E
             let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
             serde_json::from_slice(&bytes).with_context(|| format!("read the rows in {}", path.display()))?
         }
-        None => rows(context, args.env.as_deref().context("find a ledger: name one with --env or --file")?).await?,
+        None => {
+            rows(context, args.env.as_deref().context("find a ledger: name one with --env or --file")?)
+                .await?
+        }
     };
     let anchor = args.anchor.as_deref().map(parse_anchor).transpose()?;
     let (value, text, exit) = match chain::verify(&rows, anchor.as_ref()) {
@@ -36,7 +39,11 @@ async fn verify(context: &Context, args: &cli::LedgerVerify) -> anyhow::Result<E
         }
         Err(bad) => {
             let value = json!({ "verified": false, "first_bad": bad.n, "what": bad.what });
-            (value, format!("broken: {bad}\n  = next: compare with the copy that the anchor was taken from"), Exit::No)
+            (
+                value,
+                format!("broken: {bad}\n  = next: compare with the copy that the anchor was taken from"),
+                Exit::No,
+            )
         }
     };
     context.output.result(&value, &text);
@@ -52,7 +59,9 @@ fn parse_anchor(text: &str) -> anyhow::Result<Anchor> {
 async fn show(context: &Context, args: &cli::Env) -> anyhow::Result<Exit> {
     for row in rows(context, &args.env).await? {
         let value: Value = serde_json::from_str(&row.entry).context("read a ledger entry")?;
-        context.output.result(&json!({ "n": row.n, "hash": row.hash, "prev": row.prev, "entry": value }), &row.entry);
+        context
+            .output
+            .result(&json!({ "n": row.n, "hash": row.hash, "prev": row.prev, "entry": value }), &row.entry);
     }
     Ok(Exit::Done)
 }
@@ -90,5 +99,8 @@ fn summary(entry: &Entry) -> Value {
 fn line(entry: &Entry) -> String {
     let ending = format!("{:?}", entry.ending).to_lowercase();
     let reason = entry.reason.as_ref().map(|r| format!("   {r}")).unwrap_or_default();
-    format!("{:>4}  {}  {:<12} {:<8} by {}{reason}", entry.n, entry.settled_at, entry.release.version, ending, entry.starter)
+    format!(
+        "{:>4}  {}  {:<12} {:<8} by {}{reason}",
+        entry.n, entry.settled_at, entry.release.version, ending, entry.starter
+    )
 }

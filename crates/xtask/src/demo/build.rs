@@ -3,6 +3,8 @@
 //! A release differs by its version and by the migrations it brings along. Two demos side by side would build into
 //! each other's hands, so building and copying happen under a lock.
 
+use super::place::Place;
+use super::workspace::Edition;
 use crate::ci;
 use crate::repo;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -10,6 +12,9 @@ use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// Editions with equal migrations after each other: only the first of them compiles more than `main.rs`.
+pub(crate) const ORDER: [usize; 6] = [0, 1, 2, 3, 5, 4];
 
 /// How programs are built: as they are shipped, or quickly, for work on the demo itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,14 +30,17 @@ pub(crate) fn nica(profile: Profile, folder: &Path) -> Result<PathBuf> {
     copy(profile, "nica", folder)
 }
 
-/// Builds the service as this version, with the migrations and seeds of `folder`, and copies it there.
-pub(crate) fn service(profile: Profile, folder: &Path, version: &str) -> Result<()> {
+/// Builds the service as this edition and copies it into the edition's folder, with what it was built from.
+pub(crate) fn service(profile: Profile, edition: &Edition, place: &Place) -> Result<()> {
     let lock = lock()?;
-    cargo(profile, "nica-backend", Some((version, folder)))?;
-    let program = copy(profile, "nica-backend", folder)?;
+    let sources = edition.sources()?;
+    edition.write_sources(place, &sources)?;
+    cargo(profile, "nica-backend", Some((edition.version, &sources)))?;
+    let program = copy(profile, "nica-backend", &edition.folder(place))?;
     drop(lock);
     let asked = Command::new(&program).arg("version").stdin(Stdio::null()).output();
     let said = String::from_utf8_lossy(&asked.context("ask the service its version")?.stdout).into_owned();
+    let version = edition.version;
     ensure!(said.contains(version), "build the service as {version}: it says it is {}", said.trim());
     Ok(())
 }

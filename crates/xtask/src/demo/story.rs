@@ -189,14 +189,25 @@ impl<'a> Story<'a> {
         };
         self.releases.push(release.clone());
         let seen = if env == "prod" { self.seen() } else { Seen::default() };
-        (self.show)(&table::row(&release, seen));
+        (self.show)(&table::row(&release, &seen));
+        seen.samples.iter().for_each(|sample| (self.show)(&format!("  {sample}")));
         self.check_served(env)?;
         if env == "prod" && self.people.is_none() {
-            let addresses = self.components()?;
-            self.people =
-                Some((Traffic::start(&addresses, READS_PER_SECOND, &PATHS), Writer::start(addresses[0])));
+            self.people = Some(self.let_people_in()?);
         }
         Ok(())
+    }
+
+    /// Readers ask for notes, so somebody writes some first.
+    fn let_people_in(&self) -> Result<(Traffic, Writer)> {
+        let addresses = self.components()?;
+        let writer = Writer::start(addresses[0]);
+        let until = Instant::now() + STEP_LIMIT;
+        while writer.written() < 5 {
+            ensure!(Instant::now() < until, "see a note written within {STEP_LIMIT:?}: {:?}", writer.take());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok((Traffic::start(&addresses, READS_PER_SECOND, &PATHS), writer))
     }
 
     /// What people saw since the last row.
@@ -205,7 +216,8 @@ impl<'a> Story<'a> {
         let mut tally = traffic.take();
         tally.add(&writer.take());
         self.tally.add(&tally);
-        Seen { failed: tally.failed(&Report::undone(&self.releases)), longest_wait: Some(tally.longest_wait) }
+        let failed = tally.failed(&Report::undone(&self.releases));
+        Seen { failed, longest_wait: Some(tally.longest_wait), samples: tally.samples }
     }
 
     /// The last live release of an environment is what answers there.
@@ -246,9 +258,7 @@ impl<'a> Story<'a> {
             ledger.entries,
             if ledger.verified { "verified" } else { "BROKEN" },
         ));
-        for bad in lost.iter().chain(&self.tally.samples).take(10) {
-            (self.show)(&format!("  {bad}"));
-        }
+        lost.iter().take(10).for_each(|value| (self.show)(&format!("  {value}")));
         let rows = Rows { written: memory.written(), lost: lost.len() as u64 };
         Ok(Report { releases: self.releases, requests, rows, ledger, cleaned_up: false })
     }

@@ -80,9 +80,9 @@ pub(crate) fn listen_helper(socket: OwnedFd) -> Result<Child> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(std::env::current_exe()?).args(["test", "kill", LISTEN]);
     let mut helper = command.stdin(socket).stdout(Stdio::piped()).spawn().context("start a listener")?;
-    let mut said = String::new();
-    BufReader::new(helper.stdout.take().context("hear from a listener")?).read_line(&mut said)?;
-    anyhow::ensure!(said.trim() == LISTEN, "start a listener: it said {said:?}");
+    let said = BufReader::new(helper.stdout.take().context("hear from a listener")?).lines();
+    let listens = said.map_while(std::io::Result::ok).any(|line| line == LISTEN);
+    anyhow::ensure!(listens, "start a listener: it ended");
     Ok(helper)
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Name of the database and of its owner in every world.
 pub(crate) const DATABASE: &str = "app";
-pub(crate) const OWNER: &str = "nica";
+pub(crate) const OWNER: &str = "sweep";
 const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 

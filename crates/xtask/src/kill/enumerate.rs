@@ -4,7 +4,7 @@
 
 use super::case::{Actor, Case, Fault, How, Story, Then};
 use super::gate::Place;
-use super::label::BEAT;
+use super::label::{BEAT, Point};
 use super::prepare::{Prepared, Turn};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 const NTH_MAX: u32 = 2;
 /// Pairs are sampled: this many for each story.
 const PAIRS: usize = 60;
+/// Turns that change nothing anywhere and after which nothing is decided.
+const IDLE: [&str; 3] = ["prepare", "close", "terminate"];
+/// First words of turns that only look.
+const LOOKS: [&str; 7] = ["select", "with-w", "hello", "observe", "watch", "scrape", "probe"];
+/// These begin like a look and are none.
+const NO_LOOKS: [&str; 3] = ["select-nica-guard", "select-pg_terminate_backend", "select-set_config"];
 
 /// Turns that are worth a stop, each once, in the order of the run.
 pub(crate) fn points(turns: &[Turn]) -> Result<Vec<&Turn>> {
@@ -20,15 +26,23 @@ pub(crate) fn points(turns: &[Turn]) -> Result<Vec<&Turn>> {
     let mut kept = Vec::new();
     for turn in turns {
         let point = turn.point()?;
-        let reads = ["select", "prepare", "set", "observe", "watch", "close"]
-            .iter()
-            .any(|w| point.words.split('-').next() == Some(w));
-        let nth_max = if reads && turn.database { 1 } else { NTH_MAX };
-        if point.phase != BEAT && point.nth <= nth_max && seen.insert(point) {
+        let nth_max = if looks(&point) { 1 } else { NTH_MAX };
+        let counts = point.phase != BEAT && point.nth <= nth_max && !begins(&point, &IDLE);
+        if counts && seen.insert(point) {
             kept.push(turn);
         }
     }
     Ok(kept)
+}
+
+fn looks(point: &Point) -> bool {
+    begins(point, &LOOKS) && !begins(point, &NO_LOOKS)
+}
+
+fn begins(point: &Point, words: &[&str]) -> bool {
+    words.iter().any(|word| {
+        point.words.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    })
 }
 
 pub(crate) fn all(prepared: &Prepared, other_build: bool) -> Result<Vec<Case>> {
@@ -65,11 +79,13 @@ fn faults(turns: &[&Turn]) -> Result<Vec<Fault>> {
         let in_phase = phases.entry(point.phase.clone()).or_default();
         *in_phase += 1;
         let mut add = |place, actor, how| faults.push(Fault { point: point.clone(), place, actor, how });
-        for how in [How::Kill, How::KillLost, How::Stop] {
-            add(Place::Request, Actor::Deployer, how);
+        add(Place::Request, Actor::Deployer, How::Kill);
+        add(Place::Request, Actor::Deployer, How::Stop);
+        if !looks(&point) {
+            add(Place::Request, Actor::Deployer, How::KillLost);
+            add(Place::Answer, Actor::Deployer, How::Kill);
+            add(Place::Answer, Actor::Deployer, How::Stop);
         }
-        add(Place::Answer, Actor::Deployer, How::Kill);
-        add(Place::Answer, Actor::Deployer, How::Stop);
         if waits_for_a_lock(&turn.said) {
             add(Place::Sent, Actor::Deployer, How::Kill);
             add(Place::Sent, Actor::Deployer, How::Stop);

@@ -96,7 +96,14 @@ pub(crate) struct Reader {
 impl Reader {
     /// What this turn says, as one readable line: SQL, and the values that were bound to it.
     pub(crate) fn say(&mut self, turn: &[Frame]) -> String {
-        let said: Vec<String> = turn.iter().filter_map(|frame| self.say_frame(frame)).collect();
+        let binds = turn.iter().any(|frame| frame.kind == b'B');
+        let said: Vec<String> = turn
+            .iter()
+            .filter_map(|frame| Some((frame.kind, self.say_frame(frame)?)))
+            // What is prepared and run in one turn is said once.
+            .filter(|(kind, _)| !(binds && *kind == b'P'))
+            .map(|(_, said)| said)
+            .collect();
         said.join(" ; ").split_whitespace().collect::<Vec<_>>().join(" ")
     }
 

@@ -103,7 +103,10 @@ impl<'a> Stage<'a> {
         self.unreached |= !struck.reached;
         deployer.stopped = struck.reached && fault.actor == case::Actor::Deployer && fault.how == How::Stop;
         if struck.reached && !deployer_is_down {
-            deployer.await_end(self.world)?;
+            let code = deployer.await_end(self.world)?;
+            self.world.cluster.await_ready()?;
+            let ledger = ledger::last(&self.world.cluster)?;
+            self.wrong.extend(verdict::survived(&deployer.name, code, &ledger));
         }
         self.struck.push(struck);
         self.actors.push(deployer);
@@ -118,12 +121,15 @@ impl<'a> Stage<'a> {
     /// The plain run that must settle. Where a server process is stopped, it must say so first.
     fn settle(&mut self) -> Result<Ended> {
         for _ in 0..RUNS_MAX {
+            // The promise is about runs that reach their participants: a server that restarts is waited for.
+            self.world.cluster.await_ready()?;
+            let found_open = ledger::last(&self.world.cluster)?.open;
             let code = self.plain_run()?;
             self.world.cluster.await_ready()?;
             if code == EXIT_UNREACHABLE && self.continue_backends()? {
                 continue;
             }
-            return Ok(Ended { code, ledger: ledger::last(&self.world.cluster)? });
+            return Ok(Ended { code, found_open, ledger: ledger::last(&self.world.cluster)? });
         }
         bail!("settle within {RUNS_MAX} runs")
     }

@@ -30,7 +30,7 @@ const BASE: Migration = (
     "0001_note",
     "CREATE TABLE note (\n    id   text PRIMARY KEY,\n    body text NOT NULL\n);\n\
      CREATE TABLE limits (\n    metric  text PRIMARY KEY,\n    value   integer NOT NULL,\n    \
-     retired boolean NOT NULL DEFAULT false\n);\n",
+     retired timestamptz\n);\n",
     "DROP TABLE limits;\nDROP TABLE note;\n",
     "phase = \"expand\"\nclass = \"sticky\"\n",
 );

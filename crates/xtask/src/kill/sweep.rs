@@ -28,7 +28,7 @@ const CASE_LIMIT: Duration = Duration::from_secs(600);
 /// In a process of its own: makes a slot ready.
 pub(crate) fn prepare_here(home: &Path, passenger: &Path) -> Result<Counts> {
     prepare::prepare(&Slot::open(home)?, passenger)?;
-    Ok(Counts::default())
+    Ok(Counts::one(true))
 }
 
 /// In a process of its own: plays one case.
@@ -42,7 +42,8 @@ pub(crate) fn play_here(home: &Path, case: &Case) -> Result<Counts> {
     };
     let result = report::Result { verdict, seconds: began.elapsed().as_secs_f64(), timeline };
     std::fs::write(home.join(RESULT), serde_json::to_vec(&result)?)?;
-    Ok(Counts::default())
+    // That it was played; how it came out stands in the file.
+    Ok(Counts::one(true))
 }
 
 pub(crate) fn sweep(wish: &Wish) -> Result<Counts> {
@@ -121,7 +122,7 @@ fn slots(wish: &Wish, home: &Path) -> Result<Vec<Slot>> {
         (None, false) => (dev()?, None),
     };
     let nica = std::path::absolute(nica)?;
-    let count = wish.slots.unwrap_or_else(|| default_slots(wish.cases.len()));
+    let count = wish.slots.unwrap_or_else(|| default_slots(wish));
     let make = |n: usize| Slot::create(&home.join(n.to_string()), &nica, other.clone());
     let slots: Vec<Slot> = (0..count.max(1)).map(make).collect::<Result<_>>()?;
     let prepared: Vec<Result<()>> = std::thread::scope(|scope| {
@@ -134,10 +135,15 @@ fn slots(wish: &Wish, home: &Path) -> Result<Vec<Slot>> {
     Ok(slots)
 }
 
-/// A case mostly waits, so there is room for one more than there are processors.
-fn default_slots(cases: usize) -> usize {
+/// A case mostly waits, so there is room for more than there are processors; whoever wants the whole sweep has
+/// nothing else to do meanwhile.
+fn default_slots(wish: &Wish) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    if cases == 1 { 1 } else { processors + 1 }
+    match (wish.cases.len(), wish.all) {
+        (1, _) => 1,
+        (_, true) => 2 * processors + 1,
+        (_, false) => processors + 1,
+    }
 }
 
 fn prepare_apart(slot: &Slot, passenger: &Path) -> Result<()> {

@@ -5,6 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// Characters of a statement that are shown.
+const SAID_MAX: usize = 160;
+
 #[derive(Clone)]
 pub(crate) struct Timeline {
     pub born: Instant,
@@ -22,8 +25,8 @@ impl Timeline {
 
     /// Everything that passed through an actor's gate, at its own times.
     pub(crate) fn traffic(&self, actor: &str, gate: &Gate) {
-        for passed in gate.log() {
-            let Passed { at, session, point, said } = passed;
+        for Passed { at, session, point, said } in gate.log() {
+            let said: String = said.chars().take(SAID_MAX).collect();
             let point = point.map(|point| point.to_string()).unwrap_or_default();
             self.push(at, format!("{actor:<9} {session:<22} {point:<44} {said}"));
         }

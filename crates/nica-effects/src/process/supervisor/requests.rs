@@ -1,8 +1,8 @@
 //! What a deployer may ask of the loop, and the answer to each. Every write is durable before it is answered.
 
-use crate::process::metrics::Metrics;
 use super::{Event, Supervisor, probe};
 use crate::process::kernel;
+use crate::process::metrics::Metrics;
 use crate::process::protocol::{Hello, Identity, PROTOCOL, Pins, Refusal, Reply, Request, Set};
 use crate::process::record::{Moment, Record};
 use crate::process::secret;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// The fixture's only managed table.
 pub(super) fn seeds(cluster: &Cluster) -> Result<Vec<String>> {
-    lines(cluster, "SELECT metric, value, retired FROM limits ORDER BY metric")
+    lines(cluster, "SELECT metric, value, retired IS NOT NULL FROM limits ORDER BY metric")
 }
 
 fn lines(cluster: &Cluster, sql: &str) -> Result<Vec<String>> {
@@ -42,6 +42,10 @@ pub(crate) fn lost(cluster: &Cluster, attic: &Attic, written: &Written) -> Resul
     let has_mood = "SELECT count(*) FROM pg_attribute
         WHERE attrelid = 'note'::regclass AND attname = 'mood' AND NOT attisdropped";
     let moods = if cluster.psql(has_mood)? == "1" { column(cluster, "mood")? } else { BTreeMap::new() };
+    Ok(shortened(compare(&bodies, &moods, attic, written)))
+}
+
+fn compare(bodies: &Column, moods: &Column, attic: &Attic, written: &Written) -> Vec<String> {
     let mut lost = Vec::new();
     for (id, row) in written {
         if bodies.get(id) != Some(&row.body) {
@@ -58,10 +62,24 @@ pub(crate) fn lost(cluster: &Cluster, attic: &Attic, written: &Written) -> Resul
             _ => {}
         }
     }
-    Ok(lost)
+    lost
 }
 
-fn column(cluster: &Cluster, name: &str) -> Result<BTreeMap<String, String>> {
+/// The first few and how many there are.
+fn shortened(mut lost: Vec<String>) -> Vec<String> {
+    const SHOWN: usize = 3;
+    if lost.len() > SHOWN {
+        let more = lost.len() - SHOWN;
+        lost.truncate(SHOWN);
+        lost.push(format!("and {more} rows more"));
+    }
+    lost
+}
+
+/// Row → value.
+type Column = BTreeMap<String, String>;
+
+fn column(cluster: &Cluster, name: &str) -> Result<Column> {
     let rows = lines(cluster, &format!("SELECT id, {name} FROM note"))?;
     let pair = |row: &String| row.split_once('|').map(|(id, value)| (id.to_string(), value.to_string()));
     Ok(rows.iter().filter_map(pair).collect())

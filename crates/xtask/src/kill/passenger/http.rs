@@ -1,7 +1,8 @@
 //! `/healthcheck`, `/readyz`, `/version`, `/metrics`: HTTP/1.1, one request a connection.
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -15,29 +16,49 @@ pub(crate) struct Health {
 const READ_LIMIT: Duration = Duration::from_secs(5);
 const HISTOGRAM: &str = "http_server_request_duration_seconds";
 
-/// Answers one after the other, for ever. The listener may be non-blocking: another process shares it.
-pub(crate) fn serve(listener: &TcpListener, health: &Health) {
+/// The service socket, shared with other replicas; the admin socket is this replica's own.
+pub(crate) enum Socket {
+    Service(TcpListener),
+    Admin(UnixListener),
+}
+
+/// Answers one after the other, for ever. A socket may be non-blocking: another process shares it.
+pub(crate) fn serve(socket: &Socket, health: &Health) {
     loop {
-        match listener.accept() {
-            Ok((client, _)) => {
-                let _ = answer(client, health);
-            }
-            Err(_) => std::thread::sleep(Duration::from_millis(2)),
+        if socket.answer_next(health).is_err() {
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
-fn answer(mut client: TcpStream, health: &Health) -> io::Result<()> {
-    client.set_nonblocking(false)?;
-    client.set_read_timeout(Some(READ_LIMIT))?;
-    let mut lines = BufReader::new(client.try_clone()?).lines();
+impl Socket {
+    fn answer_next(&self, health: &Health) -> io::Result<()> {
+        match self {
+            Socket::Service(listener) => {
+                let client = listener.accept()?.0;
+                client.set_nonblocking(false)?;
+                client.set_read_timeout(Some(READ_LIMIT))?;
+                answer(&client, &client, health)
+            }
+            Socket::Admin(listener) => {
+                let client = listener.accept()?.0;
+                client.set_nonblocking(false)?;
+                client.set_read_timeout(Some(READ_LIMIT))?;
+                answer(&client, &client, health)
+            }
+        }
+    }
+}
+
+fn answer(from: impl Read, mut to: impl Write, health: &Health) -> io::Result<()> {
+    let mut lines = BufReader::new(from).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let path = request.split(' ').nth(1).unwrap_or_default();
     let (status, body) = say(path, health);
     health.served.fetch_add(1, Ordering::SeqCst);
     let length = body.len();
-    write!(client, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+    write!(to, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }
 
 fn say(path: &str, health: &Health) -> (&'static str, String) {

@@ -11,9 +11,8 @@ mod http;
 mod trailer;
 mod writer;
 
-use http::Health;
-use std::net::TcpListener;
-use std::os::fd::FromRawFd as _;
+use http::{Health, Socket};
+use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,7 +33,7 @@ fn main() -> std::process::ExitCode {
     });
     let admin = {
         let health = Arc::clone(&health);
-        std::thread::spawn(move || http::serve(&inherited(ADMIN_FD), &health))
+        std::thread::spawn(move || http::serve(&Socket::Admin(inherited(ADMIN_FD).into()), &health))
     };
     let read_only = std::env::args().any(|arg| arg == "--read-only");
     if release.fault != "never-ready" {
@@ -46,7 +45,7 @@ fn main() -> std::process::ExitCode {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     // Only a program that is ready takes requests from the socket that it shares.
-    std::thread::spawn(move || http::serve(&inherited(SERVICE_FD), &health));
+    std::thread::spawn(move || http::serve(&Socket::Service(inherited(SERVICE_FD).into()), &health));
     let _ = admin.join();
     std::process::ExitCode::SUCCESS
 }
@@ -55,6 +54,6 @@ fn main() -> std::process::ExitCode {
     unsafe_code,
     reason = "the supervisor hands this descriptor over; nobody else in this process has it"
 )]
-fn inherited(fd: i32) -> TcpListener {
-    unsafe { TcpListener::from_raw_fd(fd) }
+fn inherited(fd: i32) -> OwnedFd {
+    unsafe { OwnedFd::from_raw_fd(fd) }
 }

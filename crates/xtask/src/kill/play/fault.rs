@@ -140,7 +140,7 @@ impl Struck {
     pub(super) fn continue_all(&mut self, timeline: &Timeline) -> Result<()> {
         self.continue_backend(timeline)?;
         let Some((pid, began)) = self.stopped.take() else { return Ok(()) };
-        if began.is_some() && proc::began(pid) == began {
+        if proc::alive(pid) && proc::began(pid) == began {
             timeline.say(format!("process {pid} goes on"));
             proc::signal(pid, Signal::CONT)?;
         }

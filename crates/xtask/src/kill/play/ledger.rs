@@ -21,10 +21,11 @@ pub(super) fn last(cluster: &Cluster) -> Result<Last> {
     let count = cluster.psql("SELECT count(*) FROM nica.ledger")?.parse()?;
     let entry = cluster.psql("SELECT entry FROM nica.ledger ORDER BY n DESC LIMIT 1")?;
     let entry: serde_json::Value = serde_json::from_str(&entry).unwrap_or_default();
-    let word = |name: &str| entry[name].as_str().unwrap_or_default().to_string();
+    let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
+    let (ending, version) = (word(&entry["ending"]), word(&entry["release"]["version"]));
     let kept =
         entry["retained"].as_array().into_iter().flatten().filter_map(|id| id.as_str()).map(str::to_string);
-    Ok(Last { count, ending: word("ending"), version: word("version"), kept: kept.collect(), open })
+    Ok(Last { count, ending, version, kept: kept.collect(), open })
 }
 
 impl fmt::Display for Last {

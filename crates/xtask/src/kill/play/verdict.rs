@@ -12,6 +12,8 @@ use std::path::Path;
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
     pub code: i32,
+    /// There was a run to finish when it began.
+    pub found_open: bool,
     pub ledger: Last,
 }
 
@@ -57,7 +59,7 @@ const EXIT_UNREACHABLE: i32 = 40;
 
 /// What is wrong with this end; empty is good.
 pub(super) fn judge(case: &Case, golden: &Golden, state: &State, ended: &Ended) -> Vec<String> {
-    let Ended { code, ledger } = ended;
+    let Ended { code, ledger, .. } = ended;
     let named = match golden.name(state) {
         Ok(named) => named,
         Err(differences) => {
@@ -71,7 +73,7 @@ pub(super) fn judge(case: &Case, golden: &Golden, state: &State, ended: &Ended) 
     if named_by_ledger(ledger) != Some(named) {
         wrong.push(format!("{named:?} is there, the ledger says {ledger}"));
     }
-    if !codes(case, named, ledger).contains(code) {
+    if !codes(case, named, ended).contains(code) {
         wrong.push(format!("{named:?} is there, the exit code is {code}"));
     }
     wrong
@@ -90,16 +92,30 @@ fn named_by_ledger(ledger: &Last) -> Option<Named> {
 }
 
 /// Exit codes that are true of this end.
-fn codes(case: &Case, named: Named, ledger: &Last) -> Vec<i32> {
+fn codes(case: &Case, named: Named, ended: &Ended) -> Vec<i32> {
     match (named, case.then) {
         (Named::New, _) => vec![EXIT_DONE],
-        // The run had not opened yet when it was struck: there is nothing to resume.
-        (Named::Old { .. }, Then::Resume) if ledger.ending == "live" => vec![EXIT_DONE],
+        // The run was not open yet when it was struck, or its own deployer settled it: there is nothing to resume.
+        (Named::Old { .. }, Then::Resume) if !ended.found_open => vec![EXIT_DONE],
         (Named::Old { .. }, Then::Deploy | Then::Other) if case.story == Story::Back => {
             vec![EXIT_BACK, EXIT_GATE]
         }
         (Named::Old { .. }, _) => vec![EXIT_BACK],
     }
+}
+
+/// What a deployer may say that lived through a fault of somebody else: what the ledger says, or that it could not
+/// reach anybody, in which case the run is still open.
+pub(super) fn survived(name: &str, code: Option<i32>, ledger: &Last) -> Option<String> {
+    let truth = match (ledger.open, ledger.ending.as_str()) {
+        (true, _) => EXIT_UNREACHABLE,
+        // Nothing was opened: only the baseline's own entry is there.
+        (false, "live") if ledger.version == Release::Baseline.version() => EXIT_UNREACHABLE,
+        (false, "live") => EXIT_DONE,
+        (false, _) => EXIT_BACK,
+    };
+    let may = [Some(EXIT_LEASE), Some(EXIT_UNREACHABLE), Some(truth)];
+    (!may.contains(&code)).then(|| format!("{name} ended with {code:?}; {truth} is true: {ledger}"))
 }
 
 /// What a deployer may say that was stopped while another settled: that it was late, or what is true.
@@ -155,7 +171,11 @@ mod tests {
 
     fn ended(code: i32, ending: &str, version: &str, kept: &[&str], open: bool) -> Ended {
         let kept = kept.iter().map(|id| id.to_string()).collect();
-        Ended { code, ledger: Last { count: 2, ending: ending.into(), version: version.into(), kept, open } }
+        Ended {
+            code,
+            found_open: ending != "live" || version != "1",
+            ledger: Last { count: 2, ending: ending.into(), version: version.into(), kept, open },
+        }
     }
 
     /// The number of complaints about this end of `forward … THEN`.
