@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Carry a Postgres-backed service from a commit to production, and always carry it back.
 #[derive(Debug, Parser)]
 #[command(name = "nica", version, infer_long_args = true, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
@@ -14,7 +14,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// The delivery policy; its folder is where relative paths start.
     #[arg(long, global = true, env = "NICA_CONFIG", default_value = "nica.toml", value_name = "FILE")]
     pub config: PathBuf,
@@ -30,14 +30,14 @@ pub struct Global {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     Auto,
     Always,
     Never,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make and inspect the immutable release file; sign evidence over its hash.
     #[command(subcommand)]
     Release(Release),
@@ -81,7 +81,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Release {
+pub(crate) enum Release {
     /// Collect executables, migrations, seeds and config into one file.
     #[command(after_help = "Example:\n  nica release create --version 2026.11.3 --out nica-2026.11.3.nica")]
     Create(Create),
@@ -97,7 +97,7 @@ pub enum Release {
 }
 
 #[derive(Debug, Args)]
-pub struct Create {
+pub(crate) struct Create {
     #[arg(long = "version", value_name = "VERSION")]
     pub version: String,
     /// Where to write; NAME-VERSION.nica unless said.
@@ -112,7 +112,7 @@ pub struct Create {
 }
 
 #[derive(Debug, Args)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     #[arg(long, value_name = "FILE")]
     pub release: PathBuf,
     /// The signer in nica.toml whose word this is: `ci`.
@@ -127,7 +127,7 @@ pub struct Evidence {
 }
 
 #[derive(Debug, Args)]
-pub struct Approve {
+pub(crate) struct Approve {
     /// The plan file.
     pub plan: PathBuf,
     /// An OpenSSH private key, ed25519.
@@ -136,7 +136,7 @@ pub struct Approve {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Ledger {
+pub(crate) enum Ledger {
     /// Check the chain; needs no network with --file.
     Verify(LedgerVerify),
     /// Print every entry.
@@ -144,7 +144,7 @@ pub enum Ledger {
 }
 
 #[derive(Debug, Args)]
-pub struct LedgerVerify {
+pub(crate) struct LedgerVerify {
     #[arg(long, value_name = "ENV")]
     pub env: Option<String>,
     /// Rows as JSON, `[{n, entry, prev, hash}]`.
@@ -156,21 +156,21 @@ pub struct LedgerVerify {
 }
 
 #[derive(Debug, Args)]
-pub struct Env {
+pub(crate) struct Env {
     /// dev, stage or prod.
     #[arg(long, value_name = "ENV")]
     pub env: String,
 }
 
 #[derive(Debug, Args)]
-pub struct MaybeEnv {
+pub(crate) struct MaybeEnv {
     /// One environment; all of them unless said.
     #[arg(long, value_name = "ENV")]
     pub env: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub struct Plan {
+pub(crate) struct Plan {
     #[command(flatten)]
     pub env: Env,
     #[arg(long, value_name = "FILE")]
@@ -181,7 +181,7 @@ pub struct Plan {
 }
 
 #[derive(Debug, Args)]
-pub struct Deploy {
+pub(crate) struct Deploy {
     #[command(flatten)]
     pub env: Env,
     #[arg(long, value_name = "FILE", required_unless_present = "plan")]
@@ -192,7 +192,7 @@ pub struct Deploy {
 }
 
 #[derive(Debug, Args)]
-pub struct State {
+pub(crate) struct State {
     /// The target's state folder.
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,

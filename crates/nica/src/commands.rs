@@ -23,7 +23,7 @@ use crate::output::{self, Output};
 use context::Context;
 use nica_effects::failure::Failure;
 
-pub async fn run(cli: Cli) -> Exit {
+pub(crate) async fn run(cli: Cli) -> Exit {
     let output = Output::new(&cli.global);
     match dispatch(cli, output).await {
         Ok(exit) => exit,

@@ -9,11 +9,11 @@ use nica_engine::{Plan, canonical};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-pub const PLAN_FILE_FORMAT: u32 = 1;
+pub(crate) const PLAN_FILE_FORMAT: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PlanFile {
+pub(crate) struct PlanFile {
     pub format: u32,
     /// Where the release stood when this was planned.
     pub release_file: PathBuf,
@@ -21,7 +21,7 @@ pub struct PlanFile {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum PlanFileError {
+pub(crate) enum PlanFileError {
     #[error("read {path}: {cause}")]
     Read { path: PathBuf, cause: std::io::Error },
     #[error("write {path}: {cause}")]
@@ -31,7 +31,7 @@ pub enum PlanFileError {
 }
 
 impl PlanFile {
-    pub fn read(path: &Path) -> Result<PlanFile, PlanFileError> {
+    pub(crate) fn read(path: &Path) -> Result<PlanFile, PlanFileError> {
         let bytes =
             std::fs::read(path).map_err(|cause| PlanFileError::Read { path: path.to_path_buf(), cause })?;
         let not_a_plan = |why: String| PlanFileError::NotAPlan { path: path.to_path_buf(), why };
@@ -42,13 +42,13 @@ impl PlanFile {
         Ok(file)
     }
 
-    pub fn write(&self, path: &Path) -> Result<(), PlanFileError> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), PlanFileError> {
         write(path, &canonical::to_bytes(self))
     }
 }
 
 /// Every signature beside a plan file, whatever it is worth.
-pub fn approvals(plan: &Path) -> Result<Vec<Signed>, PlanFileError> {
+pub(crate) fn approvals(plan: &Path) -> Result<Vec<Signed>, PlanFileError> {
     let folder = approvals_folder(plan);
     let mut signed = Vec::new();
     let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(signed) };
@@ -64,7 +64,11 @@ pub fn approvals(plan: &Path) -> Result<Vec<Signed>, PlanFileError> {
 }
 
 /// Keep a signature beside the plan; where it was put.
-pub fn add_approval(plan: &Path, approval: &Approval, signed: &Signed) -> Result<PathBuf, PlanFileError> {
+pub(crate) fn add_approval(
+    plan: &Path,
+    approval: &Approval,
+    signed: &Signed,
+) -> Result<PathBuf, PlanFileError> {
     let folder = approvals_folder(plan);
     std::fs::create_dir_all(&folder).map_err(|cause| PlanFileError::Write { path: folder.clone(), cause })?;
     let path = folder.join(format!("{}.json", approval.nonce));

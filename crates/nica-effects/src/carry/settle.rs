@@ -11,7 +11,7 @@ use nica_engine::Digest;
 use nica_engine::next::Ending;
 use nica_engine::plan::Status;
 
-pub async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<Carried, Failure> {
+pub(super) async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<Carried, Failure> {
     let retained = retained(run);
     let (env_id, projection) = read_back(hands).await?;
     let (fence, host) = (hands.fence, hands.access.host.clone());
@@ -31,7 +31,7 @@ pub async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<
 }
 
 /// Settle's own answer was lost, or somebody else closed the run: the records say how it ended.
-pub async fn already_closed(hands: &mut Hands, memory: &Memory) -> Result<Carried, Failure> {
+pub(super) async fn already_closed(hands: &mut Hands, memory: &Memory) -> Result<Carried, Failure> {
     let run = memory.run.clone().unwrap_or_default();
     let (ending, reason, retained) = run::ending(hands.client(), &run).await?.ok_or_else(|| {
         let why = "it is neither open nor closed".to_string();

@@ -9,7 +9,7 @@ use nica_effects::records::run;
 use serde_json::json;
 use std::sync::Arc;
 
-pub async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
+pub(super) async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
     let access = context.access(env, Arc::new(|_| {}))?;
     let client = open::writer(&access).await?;
     let wished = run::wish_abort(&client, &variables::actor()).await.map_err(Failure::from)?;

@@ -14,7 +14,7 @@ use serde_json::json;
 use ssh_key::PrivateKey;
 use std::path::Path;
 
-pub fn run(context: &Context, args: &cli::Approve) -> anyhow::Result<Exit> {
+pub(super) fn run(context: &Context, args: &cli::Approve) -> anyhow::Result<Exit> {
     let file = PlanFile::read(&args.plan)?;
     let key = read_key(&args.key)?;
     let approval = Approval {
@@ -42,7 +42,7 @@ pub fn run(context: &Context, args: &cli::Approve) -> anyhow::Result<Exit> {
 }
 
 /// An OpenSSH private key without a passphrase, as a file.
-pub fn read_key(path: &Path) -> anyhow::Result<PrivateKey> {
+pub(super) fn read_key(path: &Path) -> anyhow::Result<PrivateKey> {
     let key =
         PrivateKey::read_openssh_file(path).with_context(|| format!("read the key {}", path.display()))?;
     anyhow::ensure!(
@@ -54,7 +54,7 @@ pub fn read_key(path: &Path) -> anyhow::Result<PrivateKey> {
 }
 
 /// The signer's own clock; the database's decides later whether that was sensible.
-pub fn now() -> anyhow::Result<Instant> {
+pub(super) fn now() -> anyhow::Result<Instant> {
     Instant::from_unix_ms(jiff::Timestamp::now().as_millisecond()).context("read the clock")
 }
 

@@ -28,7 +28,7 @@ struct Wish {
     plan: Option<(PathBuf, PlanFile)>,
 }
 
-pub async fn run(context: &Context, args: &cli::Deploy) -> anyhow::Result<Exit> {
+pub(super) async fn run(context: &Context, args: &cli::Deploy) -> anyhow::Result<Exit> {
     let wish = wish(args)?;
     let env = &args.env.env;
     let words = format!("{} → {env}", wish.file.release.version);
@@ -104,7 +104,7 @@ fn outdated(context: &Context, wish: &Wish, prepared: &Preparation) -> Option<Ex
 }
 
 /// Which exit a report means; none when every gate passes.
-pub fn refused(context: &Context, prepared: &Preparation, report: &GateReport) -> Option<Exit> {
+pub(super) fn refused(context: &Context, prepared: &Preparation, report: &GateReport) -> Option<Exit> {
     let exit = match report.verdict() {
         Verdict::Pass => return None,
         Verdict::Refuse if only_signatures(report) => Exit::Unsigned,
@@ -153,6 +153,6 @@ async fn store(hands: &Hands, prepared: &Preparation) -> anyhow::Result<()> {
 }
 
 /// A file's absolute path, so that the plan file can be opened from elsewhere.
-pub fn absolute(path: &Path) -> PathBuf {
+pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }

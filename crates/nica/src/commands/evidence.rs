@@ -17,7 +17,7 @@ struct JobResult {
     checks: Vec<Check>,
 }
 
-pub fn run(args: &cli::Evidence, output: Output) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &cli::Evidence, output: Output) -> anyhow::Result<Exit> {
     let release = ReleaseFile::read(&args.release)?.release;
     let mut checks = Vec::new();
     for path in &args.files {

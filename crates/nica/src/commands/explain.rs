@@ -6,7 +6,7 @@ use crate::output::Output;
 use nica_engine::gates::{self, GATES};
 use serde_json::json;
 
-pub fn run(id: &str, output: Output) -> anyhow::Result<Exit> {
+pub(super) fn run(id: &str, output: Output) -> anyhow::Result<Exit> {
     match gates::explain(id) {
         Some(text) => {
             output.result(&json!({ "id": id, "text": text }), text);
@@ -19,7 +19,7 @@ pub fn run(id: &str, output: Output) -> anyhow::Result<Exit> {
     }
 }
 
-pub fn config(context: &Context) -> anyhow::Result<Exit> {
+pub(super) fn config(context: &Context) -> anyhow::Result<Exit> {
     for origin in &context.config.origins {
         let place = match &origin.place {
             Some(place) => format!("{}:{}", place.file, place.line),

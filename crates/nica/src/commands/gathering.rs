@@ -27,13 +27,13 @@ use tokio_postgres::Client;
 
 /// What was said on the command line that gates look at.
 #[derive(Clone, Copy)]
-pub struct Said<'a> {
+pub(super) struct Said<'a> {
     pub release: &'a Path,
     /// The plan file, where the signatures stand beside it.
     pub plan: Option<&'a Path>,
 }
 
-pub async fn gather(
+pub(super) async fn gather(
     context: &Context,
     env: &str,
     file: &ReleaseFile,

@@ -11,7 +11,7 @@ use nica_engine::ledger::{self as chain, Anchor, Entry, Row};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub async fn run(context: &Context, command: &cli::Ledger) -> anyhow::Result<Exit> {
+pub(super) async fn run(context: &Context, command: &cli::Ledger) -> anyhow::Result<Exit> {
     match command {
         cli::Ledger::Verify(args) => verify(context, args).await,
         cli::Ledger::Show(args) => show(context, args).await,
@@ -66,7 +66,7 @@ async fn show(context: &Context, args: &cli::Env) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-pub async fn history(context: &Context, args: &cli::Env) -> anyhow::Result<Exit> {
+pub(super) async fn history(context: &Context, args: &cli::Env) -> anyhow::Result<Exit> {
     let rows = rows(context, &args.env).await?;
     let entries = chain::verify(&rows, None)?;
     for entry in &entries {

@@ -15,7 +15,7 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-pub async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<Exit> {
+pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<Exit> {
     let file = ReleaseFile::read(&args.release)?;
     let env = &args.env.env;
     let access = context.access(env, Arc::new(|_| {}))?;
@@ -40,7 +40,7 @@ pub async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<Exit> {
 }
 
 /// What differs between the plan that was given and the one that would be applied now, line by line.
-pub fn difference(given: &Plan, now: &Plan) -> String {
+pub(super) fn difference(given: &Plan, now: &Plan) -> String {
     let lines = |plan: &Plan| -> Vec<String> {
         let text = serde_json::to_string_pretty(plan).expect("plain data serialises");
         text.lines().map(str::to_string).collect()

@@ -14,7 +14,7 @@ use nica_migrate::seed::SeedFile;
 use std::collections::BTreeMap;
 use tokio_postgres::Client;
 
-pub struct Preparation {
+pub(super) struct Preparation {
     pub plan: Plan,
     /// Kind and content of every text that the plan names by digest.
     pub texts: Vec<(&'static str, Vec<u8>)>,
@@ -23,7 +23,7 @@ pub struct Preparation {
     pub secrets: Vec<SecretValue>,
 }
 
-pub async fn prepare(
+pub(super) async fn prepare(
     context: &Context,
     env: &str,
     file: &ReleaseFile,
