@@ -80,8 +80,9 @@ impl Bake {
 
     fn event(&self, judgement: &Judgement) -> Event {
         let measured = judgement.figures.components.iter();
-        let notes: Vec<String> =
-            measured.map(|(name, m)| format!("{name} {} requests, {} errors", m.requests, m.errors)).collect();
+        let notes: Vec<String> = measured
+            .map(|(name, m)| format!("{name} {} requests, {} errors", m.requests, m.errors))
+            .collect();
         Event::Bake {
             seconds: self.since.elapsed().as_secs_f64(),
             of: self.policy.bake.as_secs_f64(),
@@ -105,7 +106,9 @@ impl Bake {
     /// What the step's record and the ledger keep.
     pub fn figures(&self) -> Value {
         match &self.judgement {
-            Some(j) => json!({ "figures": j.figures, "notes": j.notes, "seconds": self.since.elapsed().as_secs_f64() }),
+            Some(j) => {
+                json!({ "figures": j.figures, "notes": j.notes, "seconds": self.since.elapsed().as_secs_f64() })
+            }
             None => Value::Null,
         }
     }

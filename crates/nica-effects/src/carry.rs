@@ -24,7 +24,12 @@ use std::time::Duration;
 /// How a run stands when the loop leaves it.
 #[derive(Clone, Debug)]
 pub enum Carried {
-    Settled { run: String, ending: Ending, reason: Option<String>, retained: Vec<String> },
+    Settled {
+        run: String,
+        ending: Ending,
+        reason: Option<String>,
+        retained: Vec<String>,
+    },
     /// A person has to look; the run stays open.
     Held(String),
     /// Cannot go back as things are; the run stays open and every further deploy looks again.
@@ -139,7 +144,8 @@ async fn turn_back(
     world: &World,
 ) -> Result<Option<Carried>, Failure> {
     let suspect = suspect(run, memory, world);
-    let refused = !world.abort && (suspect.is_some() || memory.refused.is_some() || world.verdict != Verdict::Pending);
+    let refused =
+        !world.abort && (suspect.is_some() || memory.refused.is_some() || world.verdict != Verdict::Pending);
     let turned = Turned { reason: reason.clone(), refused, suspect };
     let tx = hands.guarded().await?;
     run::turn_back(&tx, &run.id, &turned).await?;
@@ -151,8 +157,8 @@ async fn turn_back(
 
 /// The component that the diagnosis names, by data and not by the words of the reason.
 fn suspect(run: &OpenRun, memory: &Memory, world: &World) -> Option<String> {
-    let doomed = undo::changed(&run.plan).map(|c| c.component).find(|name| {
-        world.components.get(*name).is_some_and(|seen| seen.doomed.is_some())
-    });
+    let doomed = undo::changed(&run.plan)
+        .map(|c| c.component)
+        .find(|name| world.components.get(*name).is_some_and(|seen| seen.doomed.is_some()));
     doomed.map(str::to_string).or_else(|| memory.bake.as_ref().and_then(|bake| bake.suspect()))
 }

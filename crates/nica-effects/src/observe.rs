@@ -76,7 +76,10 @@ async fn seeds(client: &Client, run: &OpenRun) -> Result<SeedsSeen, Failure> {
     };
     let files = crate::perform::seed_files(client, files).await?;
     Ok(SeedsSeen {
-        as_released: nica_migrate::seed::differences(client, &files).await.map_err(Failure::seeds)?.is_empty(),
+        as_released: nica_migrate::seed::differences(client, &files)
+            .await
+            .map_err(Failure::seeds)?
+            .is_empty(),
         to_undo: nica_migrate::seed::undo_open(client, &run.id).await.map_err(Failure::seeds)?,
     })
 }
@@ -116,4 +119,3 @@ async fn rollout_too_long(hands: &Hands, run: &OpenRun) -> Result<bool, Failure>
     }
     Ok(false)
 }
-

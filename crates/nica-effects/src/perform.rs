@@ -58,7 +58,13 @@ enum Way {
 }
 
 /// Record a status in a guarded transaction of its own.
-pub async fn mark(hands: &mut Hands, run: &OpenRun, n: usize, status: Status, seen: Value) -> Result<(), Failure> {
+pub async fn mark(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    status: Status,
+    seen: Value,
+) -> Result<(), Failure> {
     let fence = hands.fence;
     let tx = hands.guarded().await?;
     step::mark(&tx, At { run: &run.id, n, fence }, status, &seen).await?;
@@ -151,9 +157,15 @@ pub async fn retain(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Fa
     Ok(tx.commit().await?)
 }
 
-async fn converge_up(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> { todo!() }
-async fn converge_down(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> { todo!() }
-async fn unpark(_: &mut Hands, _: &OpenRun, _: usize, _: &str) -> Result<(), Failure> { todo!() }
+async fn converge_up(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> {
+    todo!()
+}
+async fn converge_down(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> {
+    todo!()
+}
+async fn unpark(_: &mut Hands, _: &OpenRun, _: usize, _: &str) -> Result<(), Failure> {
+    todo!()
+}
 
 async fn seeds_up(hands: &mut Hands, run: &OpenRun, n: usize, files: &[SeedFile]) -> Result<(), Failure> {
     begin(hands, run, n, Way::Out).await?;
@@ -253,7 +265,9 @@ pub async fn seed_files(client: &Client, files: &[SeedFile]) -> Result<Vec<seed:
 pub fn describe(effect: &Effect) -> String {
     match effect {
         Effect::RestorePoint => "restore-point".to_string(),
-        Effect::Sql { migration } | Effect::SqlConverge { migration } => format!("migration {}", migration.id),
+        Effect::Sql { migration } | Effect::SqlConverge { migration } => {
+            format!("migration {}", migration.id)
+        }
         Effect::Unpark { migration, .. } => format!("unpark values of {migration}"),
         Effect::Seeds { files } => format!("seeds {} files", files.len()),
         Effect::SetDesired { component, .. } => format!("set {component}"),
