@@ -11,6 +11,7 @@ mod digest;
 mod file;
 mod local;
 mod shape;
+mod stamp;
 mod undo;
 
 pub use apply::{Changed, apply};

@@ -4,10 +4,12 @@
 //! migrations have run; `apply` is stricter.
 
 use super::shape::{Shape, Shapes, same_key, text_literal};
+use super::stamp::{self, Stamps};
 use super::{Params, RowName, SeedError, SeedFile, sql_error};
 use crate::scratch::quoted;
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use tokio_postgres::{GenericClient, Row, types::Type};
@@ -78,6 +80,7 @@ pub(super) struct Target<'a> {
     pub(super) columns: Vec<String>,
     /// What the files name and the table has not.
     pub(super) absent: Vec<String>,
+    files: Vec<&'a SeedFile>,
     /// In file order; a row's place here is its number.
     pub(super) rows: Vec<(&'a SeedFile, &'a super::Row)>,
 }
@@ -106,7 +109,8 @@ impl<'a> Comparison<'a> {
         let tables: BTreeSet<String> = files.iter().map(|file| file.table.clone()).collect();
         let shapes = Shapes::read(client, &tables).await?;
         let targets = Target::all(files, &shapes);
-        let queries = targets.iter().map(|target| target.compare(client, shapes.has_nica));
+        let stamps = stamp::read(client, shapes.has_nica).await?;
+        let queries = targets.iter().map(|target| target.compare(client, shapes.has_nica, &stamps));
         let found = try_join_all(queries).await?;
         let orphans = if shapes.has_nica { orphans(client, &tables).await? } else { Vec::new() };
         Ok(Comparison { targets: targets.into_iter().zip(found).collect(), orphans })
@@ -157,13 +161,22 @@ impl<'a> Target<'a> {
 
     fn of(table: &'a str, files: &[&'a SeedFile], shape: Shape) -> Target<'a> {
         let (key, retire) = (files[0].key.as_slice(), files[0].retire.as_deref());
-        let mut named: BTreeSet<&str> = files.iter().flat_map(|file| file.columns()).collect();
+        let named = files.iter().flat_map(|file| &file.prepared().columns);
+        let mut named: BTreeSet<&str> = named.map(String::as_str).collect();
         named.extend(key.iter().map(String::as_str));
         // Where a figure comes from is always in the file, and in the table only if it has room for it.
         named.retain(|column| shape.has(column) || !["source", "status"].contains(column));
         let (columns, absent) = named.iter().map(|c| (*c).to_string()).partition(|c| shape.has(c));
         let rows = files.iter().flat_map(|file| file.rows.iter().map(|row| (*file, row))).collect();
-        Target { table, key, retire, shape, columns, absent, rows }
+        Target { table, key, retire, shape, columns, absent, files: files.to_vec(), rows }
+    }
+
+    /// What all files of this table say.
+    pub(super) fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.key.join(","));
+        self.files.iter().for_each(|file| digest.update(&file.prepared().digest));
+        hex::encode(digest.finalize())
     }
 
     pub(super) fn quoted(&self) -> String {
@@ -175,14 +188,15 @@ impl<'a> Target<'a> {
         self.retire.filter(|column| self.shape.has(column) && !self.columns.iter().any(|c| c == column))
     }
 
-    /// These rows as one JSON text.
+    /// These rows as one JSON text; what the table has no column for is not read by the server.
     pub(super) fn json(&self, rows: impl IntoIterator<Item = usize>) -> String {
-        let row = |at: usize| {
-            let values = self.rows[at].1.values.iter().filter(|(column, _)| self.shape.has(column));
-            values.collect::<BTreeMap<_, _>>()
-        };
-        let rows: Vec<_> = rows.into_iter().map(row).collect();
-        serde_json::to_string(&rows).expect("maps of JSON values always have a text")
+        let mut text = String::from("[");
+        for at in rows {
+            text.push_str(if text.len() > 1 { "," } else { "" });
+            text.push_str(&self.rows[at].1.json);
+        }
+        text.push(']');
+        text
     }
 
     /// `w AS (…)`: the rows of `$1` in the types of the table, with their number and the text of their key.
@@ -195,9 +209,17 @@ impl<'a> Target<'a> {
         )
     }
 
-    async fn compare(&self, client: &impl GenericClient, has_nica: bool) -> Result<Vec<Found>, SeedError> {
+    async fn compare(
+        &self,
+        client: &impl GenericClient,
+        has_nica: bool,
+        stamps: &Stamps,
+    ) -> Result<Vec<Found>, SeedError> {
         if !self.key.iter().all(|column| self.shape.has(column)) {
             return Ok(self.all_missing());
+        }
+        if self.is_proven(client, stamps).await? {
+            return Ok(Vec::new());
         }
         let json = self.json(0..self.rows.len());
         let waiting = self.waiting_for_columns();
@@ -216,6 +238,9 @@ impl<'a> Target<'a> {
 
     /// Rows that bring a value for a column which the table has not got yet.
     fn waiting_for_columns(&self) -> Vec<i64> {
+        if self.absent.is_empty() {
+            return Vec::new();
+        }
         let waits = |row: &super::Row| self.absent.iter().any(|column| row.values.contains_key(column));
         let rows = self.rows.iter().zip(1..).filter(|((_, row), _)| waits(row));
         rows.map(|(_, at)| at).collect()
@@ -235,7 +260,7 @@ impl<'a> Target<'a> {
     }
 
     /// Only rows with something to say come back: number, key, local, missing, altered columns.
-    fn compare_sql(&self, has_nica: bool) -> String {
+    pub(super) fn compare_sql(&self, has_nica: bool) -> String {
         let records = if has_nica { RECORDS } else { NO_RECORDS };
         let retire = self.retire.map_or("NULL".to_string(), text_literal);
         format!(
