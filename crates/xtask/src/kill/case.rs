@@ -56,6 +56,8 @@ words! {
         Forward = "forward",
         /// Its second component cannot start: the run turns back by itself.
         Back = "back",
+        /// A good one after one that was undone: what people wrote waits in the attic.
+        Again = "again",
     }
 }
 

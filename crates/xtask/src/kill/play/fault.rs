@@ -129,12 +129,10 @@ fn stop(pid: u32) -> Result<()> {
 }
 
 impl Struck {
-    /// True when there was a stopped server process, which goes on now.
-    pub(super) fn continue_backend(&mut self, timeline: &Timeline) -> Result<bool> {
-        let Some(backend) = self.stopped_backend.take() else { return Ok(false) };
+    pub(super) fn continue_backend(&mut self, timeline: &Timeline) -> Result<()> {
+        let Some(backend) = self.stopped_backend.take() else { return Ok(()) };
         timeline.say(format!("server process {backend} goes on"));
-        proc::signal(backend, Signal::CONT)?;
-        Ok(true)
+        proc::signal(backend, Signal::CONT)
     }
 
     pub(super) fn continue_all(&mut self, timeline: &Timeline) -> Result<()> {
