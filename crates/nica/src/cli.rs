@@ -49,6 +49,8 @@ pub(crate) enum Command {
         after_help = "Examples:\n  nica deploy --env dev --release nica-2026.11.3.nica\n  nica deploy --env prod --plan prod.plan"
     )]
     Deploy(Deploy),
+    /// Deploy an earlier release, by the same rules.
+    Rollback(Rollback),
     /// Finish an open run; what a timer calls.
     Resume(Env),
     /// Turn an open run back, if it has not committed.
@@ -189,6 +191,15 @@ pub(crate) struct Deploy {
     /// A plan that was written before, and perhaps approved.
     #[arg(long, value_name = "FILE", conflicts_with = "release")]
     pub plan: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    #[command(flatten)]
+    pub env: Env,
+    /// The release file to go back to.
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod deploy;
 mod evidence;
 mod explain;
 mod gathering;
+mod interrupt;
 mod ledger;
 mod plan;
 mod preparation;
@@ -40,6 +41,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Release(command) => release::run(command, &cli.global, output),
         Command::Plan(args) => plan::run(&context()?, &args).await,
         Command::Deploy(args) => deploy::run(&context()?, &args).await,
+        Command::Rollback(args) => deploy::rollback(&context()?, args).await,
         Command::Resume(args) => resume::run(&context()?, &args.env).await,
         Command::Abort(args) => abort::run(&context()?, &args.env).await,
         Command::Approve(args) => approve::run(&context()?, &args),

@@ -54,7 +54,9 @@ impl Context {
             host: variables::host(),
             lease_ttl: limits.lease_ttl,
             admit_limit: limits.admit,
+            health_url: environment.reach.healthcheck_url.as_deref().and_then(variables::variable),
             sink,
+            stop: super::interrupt::flag(),
         })
     }
 

@@ -40,6 +40,15 @@ pub(super) async fn run(context: &Context, args: &cli::Deploy) -> anyhow::Result
     answer
 }
 
+/// A deploy of an earlier release, by the same rules.
+pub(crate) async fn rollback(context: &Context, args: cli::Rollback) -> anyhow::Result<Exit> {
+    let Some(to) = args.to else {
+        let before = super::ledger::before(context, &args.env.env).await?;
+        anyhow::bail!("find the release to go back to: name its file with --to FILE; {before}");
+    };
+    run(context, &cli::Deploy { env: args.env, release: Some(to), plan: None }).await
+}
+
 fn wish(args: &cli::Deploy) -> anyhow::Result<Wish> {
     let plan = match &args.plan {
         Some(path) => Some((path.clone(), PlanFile::read(path)?)),

@@ -74,6 +74,13 @@ pub(super) fn report(
             json!({ "end": ending, "version": version, "run": run, "reason": reason, "retained": retained, "seconds": seconds, "exit": exit as u8 }),
             output::ending(*ending, version, baseline, seconds, exit as u8),
         ),
+        Carried::Interrupted => (
+            json!({ "end": "interrupted", "version": version, "exit": exit as u8 }),
+            format!(
+                "interrupted: the run is open where it stands\n  = next: nica resume\nExit {}.",
+                exit as u8
+            ),
+        ),
         Carried::Held(why) => (
             json!({ "end": "held", "version": version, "reason": why, "exit": exit as u8 }),
             format!("held: {why}\n  = next: nica resume, or nica abort"),
@@ -92,7 +99,15 @@ fn exit(carried: &Carried) -> Exit {
         Carried::Settled { ending: Ending::Live, .. } => Exit::Done,
         Carried::Settled { ending: Ending::Back | Ending::Absent, .. } => Exit::Back,
         Carried::Settled { ending: Ending::Refused | Ending::Superseded, .. } => Exit::Outdated,
+        Carried::Interrupted => interrupted(),
         Carried::Held(_) => Exit::Inconclusive,
         Carried::Stuck(_) => Exit::Stuck,
+    }
+}
+
+fn interrupted() -> Exit {
+    match super::interrupt::signal() {
+        Some(libc::SIGTERM) => Exit::Terminated,
+        _ => Exit::Interrupted,
     }
 }
