@@ -12,6 +12,7 @@ mod file;
 mod local;
 mod shape;
 mod stamp;
+mod target;
 mod undo;
 
 pub use apply::{Changed, apply};

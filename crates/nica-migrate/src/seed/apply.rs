@@ -6,7 +6,8 @@
 mod retire;
 mod write;
 
-use super::compare::{Comparison, Found, Target, What};
+use super::compare::{Comparison, Found, What};
+use super::target::Target;
 use super::{RowName, SeedError, SeedFile, stamp};
 use serde::Serialize;
 use std::collections::BTreeSet;

@@ -4,8 +4,8 @@
 //! with a comparison that finds nothing, and only by an `apply` that wrote something; every writer of `nica.seed`
 //! takes it away first. Whoever finds files and hash unchanged need not compare; everybody else compares.
 
-use super::compare::Target;
 use super::shape::Shape;
+use super::target::Target;
 use super::{Params, SeedError, sql_error};
 use crate::scratch::quoted;
 use std::collections::BTreeMap;
