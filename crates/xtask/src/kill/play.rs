@@ -14,6 +14,7 @@ use super::deployer::Deployer;
 use super::gate::{Release as Let, Trap};
 use super::lines::Lines;
 use super::oracle::{self, Attic, Golden};
+use super::proc::{self, Limit};
 use super::project::Release;
 use super::slot::{Base, Slot};
 use super::timeline::Timeline;
@@ -22,8 +23,11 @@ use super::writer::Writer;
 use anyhow::{Context as _, Result, bail};
 use fault::Struck;
 use std::path::Path;
+use std::time::Duration;
 
 const RUNS_MAX: usize = 3;
+/// In which a supervisor would begin what a late word asked of it.
+const LATE_EFFECT: Duration = Duration::from_millis(1200);
 
 pub(crate) struct Played {
     pub verdict: Verdict,
@@ -91,7 +95,7 @@ impl<'a> Stage<'a> {
         self.ended = Some(ended.clone());
         self.judge(&ended, "after the run that was left alone");
         self.let_go()?;
-        self.judge(&ended, "after all that was stopped went on and all that was held arrived");
+        self.judge_for_a_while(&ended);
         self.judge_rows()
     }
 
@@ -175,7 +179,7 @@ impl<'a> Stage<'a> {
             let deployer = &mut self.actors[at];
             if deployer.stopped {
                 self.world.timeline.say(format!("{} goes on", deployer.name));
-                super::proc::signal(deployer.process.pid(), super::proc::Signal::CONT)?;
+                proc::signal(deployer.process.pid(), proc::Signal::CONT)?;
             }
             deployer.gate.release(Let::Forward);
         }
@@ -186,7 +190,20 @@ impl<'a> Stage<'a> {
         }
         self.actors = actors;
         self.world.cluster.await_ready()?;
-        super::psql::await_no_session_like(&self.world.cluster, "nica/%", PATIENCE)
+        super::psql::await_no_session_like(&self.world.cluster, "nica/%", PATIENCE)?;
+        let quiet = || self.actors.iter().all(|deployer| deployer.gate.is_quiet()).then_some(());
+        proc::wait_for("wait until all that was held came to its end", PATIENCE, quiet)
+    }
+
+    /// A late word at the supervisor would show in replicas a moment after its answer: so it is looked for a while.
+    fn judge_for_a_while(&mut self, ended: &Ended) {
+        let when = "after all that was stopped went on and all that was held arrived";
+        let at_supervisor = self.struck.iter().any(|struck| struck.at_supervisor);
+        let limit = Limit::new(if at_supervisor { LATE_EFFECT } else { Duration::ZERO });
+        self.judge(ended, when);
+        while self.wrong.is_empty() && limit.pause_or(when).is_ok() {
+            self.judge(ended, when);
+        }
     }
 
     fn judge(&mut self, ended: &Ended, when: &str) {
