@@ -67,9 +67,10 @@ impl From<FenceError> for Failure {
             FenceError::LockNotAvailable { why } => Failure::Locked(why),
             FenceError::LostAnswer { why } => Failure::Lost(why),
             FenceError::Held { .. } => Failure::LeaseTaken(why),
-            FenceError::Unendable { .. } | FenceError::Connect(_) | FenceError::Pooler { .. } => {
-                Failure::Unreachable { participant: "database", why }
-            }
+            FenceError::Torn { .. }
+            | FenceError::Unendable { .. }
+            | FenceError::Connect(_)
+            | FenceError::Pooler { .. } => Failure::Unreachable { participant: "database", why },
             FenceError::Managed { .. } | FenceError::Name { .. } => Failure::Mismatch(why),
             FenceError::Sql { why, .. } => Failure::Records(format!("ask the record database: {why}")),
         }

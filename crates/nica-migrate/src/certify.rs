@@ -64,11 +64,7 @@ impl CertifyError {
 ///
 /// # Errors
 /// No server programs here, a server that lacks what the real one has, or too little time. Nothing is left behind.
-pub async fn certify(
-    all: &[Migration],
-    live: &[&str],
-    wanted: &[&str],
-) -> Result<Vec<Report>, CertifyError> {
+pub async fn certify(all: &[Migration], live: &[&str], wanted: &[&str]) -> Result<Vec<Report>, CertifyError> {
     let pick = |ids: &[&str]| -> Result<Vec<&Migration>, CertifyError> {
         let missing = ids.iter().find(|id| !all.iter().any(|m| m.id == **id));
         match missing {

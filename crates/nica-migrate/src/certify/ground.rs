@@ -89,7 +89,8 @@ impl Ground {
                 Ok(Outcome::Done)
             })
             .await?;
-        let words = misfits.first().map(|m| format!("{} rows of {} no longer fit: {}", m.rows, m.source, m.why));
+        let words =
+            misfits.first().map(|m| format!("{} rows of {} no longer fit: {}", m.rows, m.source, m.why));
         Ok(done.map(|()| words))
     }
 

@@ -172,7 +172,8 @@ impl Rounds<'_> {
         }
         let loses = |r: &&Relation| {
             let mut columns = r.columns.keys().map(|c| r.park_column(c));
-            r.is_table() && removes.iter().any(|gone| gone.name == r.park_name() || columns.any(|c| c == gone.name))
+            r.is_table()
+                && removes.iter().any(|gone| gone.name == r.park_name() || columns.any(|c| c == gone.name))
         };
         let tables = self.shape.relations.values().filter(loses);
         let names: Vec<_> = tables.map(|r| format!("{}.{}", quoted(&r.schema), quoted(&r.table))).collect();
@@ -198,8 +199,10 @@ impl Rounds<'_> {
 
     /// The new shape, and rows in what is new in it.
     async fn advance(&mut self, shape: Shape) -> Result<(), CertifyError> {
-        let is_new = |(name, relation): &(&String, &Relation)| self.shape.relations.get(*name) != Some(*relation);
-        let new: BTreeSet<_> = shape.relations.iter().filter(is_new).map(|(_, relation)| relation.id).collect();
+        let is_new =
+            |(name, relation): &(&String, &Relation)| self.shape.relations.get(*name) != Some(*relation);
+        let new: BTreeSet<_> =
+            shape.relations.iter().filter(is_new).map(|(_, relation)| relation.id).collect();
         if !new.is_empty() {
             self.rows.fill(&mut self.ground.client().await?, &new).await?;
         }

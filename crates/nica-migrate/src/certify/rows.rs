@@ -49,10 +49,15 @@ struct Column {
 
 impl Rows {
     /// Rows in the tables with these ids. A table that references another one waits until that has its rows.
-    pub(super) async fn fill(&mut self, client: &mut Client, wanted: &BTreeSet<i64>) -> Result<(), CertifyError> {
+    pub(super) async fn fill(
+        &mut self,
+        client: &mut Client,
+        wanted: &BTreeSet<i64>,
+    ) -> Result<(), CertifyError> {
         let look = |e: tokio_postgres::Error| CertifyError::look(&e);
         let row = client.query_one(TABLES, &[]).await.map_err(look)?;
-        let all: Vec<Table> = serde_json::from_value(row.get(0)).expect("rows.sql writes what this file reads");
+        let all: Vec<Table> =
+            serde_json::from_value(row.get(0)).expect("rows.sql writes what this file reads");
         let mut empty: Vec<_> = all.into_iter().filter(|table| wanted.contains(&table.id)).collect();
         let mut tx = client.transaction().await.map_err(look)?;
         loop {
@@ -80,7 +85,12 @@ impl Rows {
         Ok(full || sparse)
     }
 
-    async fn insert(&mut self, tx: &mut Transaction<'_>, table: &Table, full: bool) -> Result<bool, CertifyError> {
+    async fn insert(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        table: &Table,
+        full: bool,
+    ) -> Result<bool, CertifyError> {
         self.made += 1;
         for guess in 0..GUESSES_MAX {
             let Some(sql) = table.insert(self.made, guess, full) else { return Ok(false) };

@@ -38,7 +38,8 @@ fn words(report: &Report) -> Vec<String> {
         None => String::new(),
     };
     let kind = |kind: ChangeKind| format!("{kind:?}").to_lowercase();
-    let mut words: Vec<_> = report.errors.iter().map(|e| format!("error{}: {}", at(&e.place), e.message)).collect();
+    let mut words: Vec<_> =
+        report.errors.iter().map(|e| format!("error{}: {}", at(&e.place), e.message)).collect();
     words.extend(report.changes.iter().map(|c| format!("{} {}{}", kind(c.kind), c.name, at(&c.place))));
     let note = |is: bool, word: &str| if is { String::new() } else { format!(" {word}") };
     let removes = report.removes.iter().map(|r| {
@@ -72,7 +73,8 @@ fn up(sql: &str) -> Migration {
 
 #[tokio::test]
 async fn honest_migrations_show_nothing_but_what_they_say() {
-    let index = migration("0002_m", Class::Lossless, &[], "CREATE INDEX i ON note (body)", Some("DROP INDEX i"));
+    let index =
+        migration("0002_m", Class::Lossless, &[], "CREATE INDEX i ON note (body)", Some("DROP INDEX i"));
     check(index, &[]).await;
     let computed = migration(
         "0002_m",
