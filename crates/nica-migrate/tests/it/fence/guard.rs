@@ -61,3 +61,16 @@ async fn settings_end_with_the_transaction() {
     Guarded::begin(&mut client, 0, &Limits::default()).await.expect("ours").commit().await.expect("ours");
     assert_eq!(text(&client, "SHOW lock_timeout").await, "0");
 }
+
+/// The lexer refuses such a file; should it ever miss one, nobody is told that all went well.
+#[tokio::test]
+async fn transaction_that_was_ended_from_within_is_not_committed_silently() {
+    let url = database().await;
+    let mut client = session(&url).await;
+    for end in ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "COMMIT; BEGIN; SELECT nica.guard(0)"] {
+        let tx = Guarded::begin(&mut client, 0, &Limits::default()).await.expect("ours");
+        tx.batch_execute(end).await.expect("Postgres does as it is told");
+        let error = tx.commit().await.expect_err("it is another transaction, or none");
+        assert!(matches!(error, FenceError::Torn), "{end}: {error}");
+    }
+}
