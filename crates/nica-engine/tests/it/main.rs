@@ -4,3 +4,4 @@
 //! None of them does any I/O; what stands where `nica-effects` stands in earnest is written here, by hand.
 
 mod exhaust;
+mod seeds;
