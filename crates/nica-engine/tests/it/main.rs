@@ -4,4 +4,5 @@
 //! None of them does any I/O; what stands where `nica-effects` stands in earnest is written here, by hand.
 
 mod exhaust;
+mod next;
 mod seeds;
