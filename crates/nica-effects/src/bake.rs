@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
 use crate::probe;
+use crate::process::Metrics;
 use nica_engine::effect::{Desired, Effect};
 use nica_engine::metrics_text;
 use nica_engine::plan::Plan;
@@ -63,8 +64,7 @@ impl Bake {
         let components = hands.components().await?;
         for (name, watched) in &mut self.components {
             watched.seen.ready = components.get(name).map_or(0, |seen| seen.ready);
-            let replicas = metrics.get(name).and_then(|by| by.get(&watched.seen.generation));
-            watched.take(replicas);
+            watched.take(metrics.get(name).and_then(|by| by.get(&watched.seen.generation)));
         }
         let seen = Seen {
             elapsed: self.since.elapsed(),
@@ -80,8 +80,9 @@ impl Bake {
 
     fn event(&self, judgement: &Judgement) -> Event {
         let measured = judgement.figures.components.iter();
-        let notes: Vec<String> =
-            measured.map(|(name, m)| format!("{name} {} requests, {} errors", m.requests, m.errors)).collect();
+        let notes: Vec<String> = measured
+            .map(|(name, m)| format!("{name} {} requests, {} errors", m.requests, m.errors))
+            .collect();
         Event::Bake {
             seconds: self.since.elapsed().as_secs_f64(),
             of: self.policy.bake.as_secs_f64(),
@@ -105,7 +106,9 @@ impl Bake {
     /// What the step's record and the ledger keep.
     pub fn figures(&self) -> Value {
         match &self.judgement {
-            Some(j) => json!({ "figures": j.figures, "notes": j.notes, "seconds": self.since.elapsed().as_secs_f64() }),
+            Some(j) => {
+                json!({ "figures": j.figures, "notes": j.notes, "seconds": self.since.elapsed().as_secs_f64() })
+            }
             None => Value::Null,
         }
     }
@@ -126,16 +129,13 @@ impl Watched {
         Watched { desired: desired.clone(), seen, unanswered, prober }
     }
 
-    fn take(&mut self, text: Option<&String>) {
-        let replicas = text.map(|t| BTreeMap::from([(1u32, t.clone())]));
-        let replicas = replicas.as_ref();
+    fn take(&mut self, metrics: Option<&Metrics>) {
         self.seen.unanswered = self.unanswered.load(Ordering::Relaxed);
-        for replica in 1..=self.desired.replicas {
-            match replicas.and_then(|by| by.get(&replica)).map(|text| metrics_text::parse(text)) {
-                Some(Ok(counted)) => self.seen.scrapes.push(Scrape { replica, counted }),
-                Some(Err(_)) | None => self.seen.gaps += 1,
-            }
-        }
+        let living = metrics.map(|m| &m.living).into_iter().flatten();
+        let read = living.filter_map(|(replica, text)| Some((*replica, metrics_text::parse(text).ok()?)));
+        let read: Vec<_> = read.collect();
+        self.seen.gaps += u64::from(self.desired.replicas).saturating_sub(read.len() as u64);
+        self.seen.scrapes.extend(read.into_iter().map(|(replica, counted)| Scrape { replica, counted }));
     }
 }
 

@@ -24,7 +24,12 @@ use std::time::Duration;
 /// How a run stands when the loop leaves it.
 #[derive(Clone, Debug)]
 pub enum Carried {
-    Settled { run: String, ending: Ending, reason: Option<String>, retained: Vec<String> },
+    Settled {
+        run: String,
+        ending: Ending,
+        reason: Option<String>,
+        retained: Vec<String>,
+    },
     /// A person has to look; the run stays open.
     Held(String),
     /// Cannot go back as things are; the run stays open and every further deploy looks again.
@@ -33,6 +38,8 @@ pub enum Carried {
 
 /// A lock that could not be had is tried again this often before the step counts as refused.
 const LOCK_TRIES: u32 = 30;
+/// Answers in a row that did not come, each under a new fence, until nobody counts as reachable.
+const LOST_TRIES: u32 = 8;
 const LOCK_PAUSE: Duration = Duration::from_millis(60);
 
 /// Carry the run that is open. The caller has taken `hands` and admitted the target.
@@ -40,7 +47,10 @@ pub async fn carry(hands: &mut Hands, memory: &mut Memory) -> Result<Carried, Fa
     loop {
         match turn(hands, memory).await {
             Ok(Some(carried)) => return Ok(carried),
-            Ok(None) => memory.locked = 0,
+            Ok(None) => memory.went_on(),
+            Err(Failure::Lost(why)) if memory.lost >= LOST_TRIES => {
+                return Err(Failure::Unreachable { participant: "database or target", why });
+            }
             Err(Failure::Lost(why)) => {
                 hands.readmit(&why).await?;
                 memory.fence_changed();
@@ -139,7 +149,8 @@ async fn turn_back(
     world: &World,
 ) -> Result<Option<Carried>, Failure> {
     let suspect = suspect(run, memory, world);
-    let refused = !world.abort && (suspect.is_some() || memory.refused.is_some() || world.verdict != Verdict::Pending);
+    let refused =
+        !world.abort && (suspect.is_some() || memory.refused.is_some() || world.verdict != Verdict::Pending);
     let turned = Turned { reason: reason.clone(), refused, suspect };
     let tx = hands.guarded().await?;
     run::turn_back(&tx, &run.id, &turned).await?;
@@ -151,8 +162,8 @@ async fn turn_back(
 
 /// The component that the diagnosis names, by data and not by the words of the reason.
 fn suspect(run: &OpenRun, memory: &Memory, world: &World) -> Option<String> {
-    let doomed = undo::changed(&run.plan).map(|c| c.component).find(|name| {
-        world.components.get(*name).is_some_and(|seen| seen.doomed.is_some())
-    });
+    let doomed = undo::changed(&run.plan)
+        .map(|c| c.component)
+        .find(|name| world.components.get(*name).is_some_and(|seen| seen.doomed.is_some()));
     doomed.map(str::to_string).or_else(|| memory.bake.as_ref().and_then(|bake| bake.suspect()))
 }

@@ -76,7 +76,8 @@ impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Failure {
         let why = error.to_string();
         match error {
-            TargetError::NoAnswer { .. } => Failure::Lost(why),
+            // Gone or silent: a new supervisor is started when we are admitted again.
+            TargetError::NoAnswer { .. } | TargetError::Unreachable { .. } => Failure::Lost(why),
             TargetError::Refused(Refusal::Superseded { .. }) => Failure::Superseded,
             // Decided on what is no longer so: nothing was changed, the next look decides anew.
             TargetError::Refused(Refusal::Duplicate { .. }) => Failure::Locked(why),

@@ -6,8 +6,8 @@
 use crate::event::{Event, Sink};
 use crate::failure::Failure;
 use crate::process::{Cursor, Identity, Seen, TargetClient};
-use nica_migrate::connect::{DbUrl, connect};
 use crate::records::run::OpenRun;
+use nica_migrate::connect::{DbUrl, connect};
 use nica_migrate::fence::{Admission, Guarded, Holder, Lease, Limits, admit, session_name};
 use nica_migrate::runner::{By, Session};
 use std::collections::BTreeMap;
@@ -177,7 +177,9 @@ impl Hands {
 
 async fn session(access: &Access, fence: i64, suffix: Option<&str>) -> Result<Client, Failure> {
     let name = session_name(&access.env, fence, suffix)?;
-    let unreachable =
-        |why: nica_migrate::ConnectError| Failure::Unreachable { participant: "database", why: why.to_string() };
+    let unreachable = |why: nica_migrate::ConnectError| Failure::Unreachable {
+        participant: "database",
+        why: why.to_string(),
+    };
     connect(&access.url, &name).await.map_err(unreachable)
 }

@@ -58,7 +58,13 @@ enum Way {
 }
 
 /// Record a status in a guarded transaction of its own.
-pub async fn mark(hands: &mut Hands, run: &OpenRun, n: usize, status: Status, seen: Value) -> Result<(), Failure> {
+pub async fn mark(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    status: Status,
+    seen: Value,
+) -> Result<(), Failure> {
     let fence = hands.fence;
     let tx = hands.guarded().await?;
     step::mark(&tx, At { run: &run.id, n, fence }, status, &seen).await?;
@@ -119,7 +125,12 @@ async fn up_once(
 
 async fn sql_down(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
     begin(hands, run, n, Way::Back).await?;
-    let mut attempts = hands.session(run).attempts().await?;
+    let session = hands.session(run);
+    if migration.class == UndoClass::Parking {
+        // Most values are copied beside the traffic; the down itself copies the rest under its lock.
+        session.park(&migration.id).await?;
+    }
+    let mut attempts = session.attempts().await?;
     loop {
         let tried = down_once(&mut attempts, run, n, &migration.id).await;
         if attempts.judge(tried).await?.is_some() {
@@ -151,9 +162,35 @@ pub async fn retain(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Fa
     Ok(tx.commit().await?)
 }
 
-async fn converge_up(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> { todo!() }
-async fn converge_down(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> { todo!() }
-async fn unpark(_: &mut Hands, _: &OpenRun, _: usize, _: &str) -> Result<(), Failure> { todo!() }
+async fn converge_up(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    migration: &Migration,
+) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let text = stored(hands.client(), migration).await?;
+    hands.session(run).converge_up(&text).await?;
+    mark(hands, run, n, Status::Done, json!({ "migration": migration.id })).await
+}
+
+async fn converge_down(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    migration: &Migration,
+) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Back).await?;
+    hands.session(run).converge_down(&migration.id).await?;
+    mark(hands, run, n, Status::Undone, json!({ "migration": migration.id })).await
+}
+
+async fn unpark(hands: &mut Hands, run: &OpenRun, n: usize, migration: &str) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let back = hands.session(run).unpark(migration).await?;
+    let misfits: i64 = back.misfits.iter().map(|m| m.rows).sum();
+    mark(hands, run, n, Status::Done, json!({ "moved": back.moved, "left": misfits })).await
+}
 
 async fn seeds_up(hands: &mut Hands, run: &OpenRun, n: usize, files: &[SeedFile]) -> Result<(), Failure> {
     begin(hands, run, n, Way::Out).await?;
@@ -253,7 +290,9 @@ pub async fn seed_files(client: &Client, files: &[SeedFile]) -> Result<Vec<seed:
 pub fn describe(effect: &Effect) -> String {
     match effect {
         Effect::RestorePoint => "restore-point".to_string(),
-        Effect::Sql { migration } | Effect::SqlConverge { migration } => format!("migration {}", migration.id),
+        Effect::Sql { migration } | Effect::SqlConverge { migration } => {
+            format!("migration {}", migration.id)
+        }
         Effect::Unpark { migration, .. } => format!("unpark values of {migration}"),
         Effect::Seeds { files } => format!("seeds {} files", files.len()),
         Effect::SetDesired { component, .. } => format!("set {component}"),

@@ -27,7 +27,8 @@ pub async fn get(address: &str, path: &str) -> Result<u16, ProbeError> {
 async fn attempt(address: &str, path: &str) -> Result<u16, ProbeError> {
     let http = |error| ProbeError::Http(address.to_string(), error);
     let stream = TcpStream::connect(address).await.map_err(|e| ProbeError::Io(address.to_string(), e))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
     let connection = tokio::spawn(connection);
     let request = hyper::Request::get(path)
         .header("host", address)

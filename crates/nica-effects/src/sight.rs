@@ -25,7 +25,10 @@ pub async fn look(client: &Client, components: &Components, seeds: &[SeedFile]) 
     let world = World {
         migrations: observe::migrations(client).await?,
         seeds: SeedsSeen {
-            as_released: nica_migrate::seed::differences(client, seeds).await.map_err(Failure::seeds)?.is_empty(),
+            as_released: nica_migrate::seed::differences(client, seeds)
+                .await
+                .map_err(Failure::seeds)?
+                .is_empty(),
             to_undo: false,
         },
         parked: observe::parked(client).await?,
@@ -38,7 +41,11 @@ pub async fn look(client: &Client, components: &Components, seeds: &[SeedFile]) 
 }
 
 /// The written projection of what is there now.
-pub async fn projection(client: &Client, env_id: &str, components: &Components) -> Result<Projection, Failure> {
+pub async fn projection(
+    client: &Client,
+    env_id: &str,
+    components: &Components,
+) -> Result<Projection, Failure> {
     let states = components.iter().filter_map(|(name, seen)| {
         let desired = seen.desired.as_ref()?;
         let state = ComponentState {

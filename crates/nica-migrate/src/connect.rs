@@ -122,9 +122,11 @@ fn sort(url: &DbUrl, error: &tokio_postgres::Error) -> ConnectError {
     // The driver keeps its kinds to itself; its words are all it shows. Pinned by tests against a real server.
     let words = error.to_string();
     match error.code() {
-        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
-            ConnectError::AuthRefused { url, why }
-        }
+        Some(
+            &SqlState::INVALID_PASSWORD
+            | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+            | &SqlState::INSUFFICIENT_PRIVILEGE,
+        ) => ConnectError::AuthRefused { url, why },
         Some(&SqlState::INVALID_CATALOG_NAME) => ConnectError::WrongDatabase { url, why },
         None if words.contains("TLS") => ConnectError::TlsRefused { url, why },
         None if words.contains("authentication") || why.contains("password missing") => {

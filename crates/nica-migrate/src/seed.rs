@@ -21,11 +21,12 @@ pub use local::mark_local;
 pub use undo::{Undone, forget_undo, undo, undo_open};
 
 use crate::connect::reason;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use tokio_postgres::types::{ToSql, Type};
 
 /// One row, for messages and records: `foods {"code": 3}`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RowName {
     pub table: String,
     pub key: String,

@@ -45,7 +45,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  nica plan --env prod --release nica-2026.11.3.nica --out prod.plan")]
     Plan(Plan),
     /// Plan if needed, gate, apply, validate, bake, finish or undo.
-    #[command(after_help = "Examples:\n  nica deploy --env dev --release nica-2026.11.3.nica\n  nica deploy --env prod --plan prod.plan")]
+    #[command(
+        after_help = "Examples:\n  nica deploy --env dev --release nica-2026.11.3.nica\n  nica deploy --env prod --plan prod.plan"
+    )]
     Deploy(Deploy),
     /// Finish an open run; what a timer calls.
     Resume(Env),

@@ -17,7 +17,9 @@ pub enum ReleaseFileError {
     Write { path: PathBuf, cause: std::io::Error },
     #[error("read {path}: it is not a release file: {why}; make one with `nica release create`")]
     NotARelease { path: PathBuf, why: String },
-    #[error("read {path}: {entry} is not what release.json says ({found} instead of {wanted}); make the release again")]
+    #[error(
+        "read {path}: {entry} is not what release.json says ({found} instead of {wanted}); make the release again"
+    )]
     Altered { path: PathBuf, entry: String, wanted: Digest, found: Digest },
     #[error("read {path}: format {found} is newer than this nica knows ({RELEASE_FORMAT}); use a newer nica")]
     TooNew { path: PathBuf, found: u32 },
@@ -56,7 +58,8 @@ impl ReleaseFile {
         let file = std::fs::File::open(path)
             .map_err(|cause| ReleaseFileError::Read { path: path.to_path_buf(), cause })?;
         let mut entries = unpack(path, file)?;
-        let json = entries.remove("release.json").ok_or_else(|| not_a_release(path, "release.json is missing"))?;
+        let json =
+            entries.remove("release.json").ok_or_else(|| not_a_release(path, "release.json is missing"))?;
         let release = parse(path, &json)?;
         let this = ReleaseFile { release, entries };
         this.check(path)?;
@@ -86,7 +89,8 @@ impl ReleaseFile {
             promised.extend(m.down.clone().map(|down| (format!("migrations/{}/down.sql", m.id), down)));
         }
         promised.extend(r.seeds.iter().map(|s| (format!("seeds/{}", s.file), s.sha256.clone())));
-        let executables = r.components.iter().filter(|c| c.kind == nica_engine::release::ComponentKind::Executable);
+        let executables =
+            r.components.iter().filter(|c| c.kind == nica_engine::release::ComponentKind::Executable);
         promised.extend(executables.map(|c| (format!("bin/{}", c.digest), c.digest.clone())));
         promised
     }

@@ -21,6 +21,7 @@ mod writer;
 
 use crate::ci;
 use anyhow::{Context as _, Result};
+use build::Profile;
 use nica::Nica;
 use place::Place;
 use postgres::Postgres;
@@ -34,6 +35,9 @@ pub(crate) struct Options {
     /// End with one JSON object on stdout; the story goes to stderr
     #[arg(long)]
     json: bool,
+    /// Build quickly instead of as shipped, for work on the demo itself
+    #[arg(long, hide = true)]
+    dev: bool,
     /// Leave everything running to look around, and say how to stop it
     #[arg(long)]
     keep: bool,
@@ -75,10 +79,10 @@ fn tell(options: &Options, place: &Place) -> Result<Report> {
     }
     let keys = Keys::make(place)?;
     eprintln!("building nica and {} releases of the service from this checkout", EDITIONS.len());
-    let program = build::nica(&place.folder.join("bin"))?;
-    for edition in &EDITIONS {
-        edition.write_sources(place)?;
-        build::service(&edition.folder(place), edition.version)?;
+    let profile = if options.dev { Profile::Dev } else { Profile::Release };
+    let program = build::nica(profile, &place.folder.join("bin"))?;
+    for edition in build::ORDER.iter().map(|number| &EDITIONS[*number]) {
+        build::service(profile, edition, place)?;
         edition.write_policy(place, &keys)?;
     }
     let results = place.folder.join("ci.json");

@@ -12,6 +12,7 @@
 mod ci;
 mod config;
 mod demo;
+mod kill;
 mod repo;
 mod shape;
 mod suite;

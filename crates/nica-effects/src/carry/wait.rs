@@ -55,7 +55,12 @@ pub async fn wait(
 
 /// A step that is waited for starts with its record, and starts anew under another fence: limits count the time in
 /// which somebody acted. One that was reached and is lost again starts anew too.
-async fn begin_waiting(hands: &mut Hands, memory: &mut Memory, run: &OpenRun, n: usize) -> Result<(), Failure> {
+async fn begin_waiting(
+    hands: &mut Hands,
+    memory: &mut Memory,
+    run: &OpenRun,
+    n: usize,
+) -> Result<(), Failure> {
     memory.waits_for(n);
     let at = At { run: &run.id, n, fence: hands.fence };
     let ours = step::running_for(hands.client(), at).await?.is_some();

@@ -13,13 +13,18 @@ pub async fn put(tx: &Transaction<'_>, kind: &str, bytes: &[u8]) -> Result<Diges
     Ok(digest)
 }
 
-pub async fn put_value<T: Serialize>(tx: &Transaction<'_>, kind: &str, value: &T) -> Result<Digest, RecordError> {
+pub async fn put_value<T: Serialize>(
+    tx: &Transaction<'_>,
+    kind: &str,
+    value: &T,
+) -> Result<Digest, RecordError> {
     put(tx, kind, &nica_engine::canonical::to_bytes(value)).await
 }
 
 pub async fn get(client: &impl GenericClient, name: &Digest) -> Result<Vec<u8>, RecordError> {
     let select = "SELECT bytes FROM nica.blob WHERE sha256 = $1";
-    let row = client.query_opt(select, &[&name.as_str()]).await?.ok_or_else(|| damaged(name, "it is missing"))?;
+    let row =
+        client.query_opt(select, &[&name.as_str()]).await?.ok_or_else(|| damaged(name, "it is missing"))?;
     let bytes: Vec<u8> = row.get(0);
     if Digest::of(&bytes) == *name { Ok(bytes) } else { Err(damaged(name, "its content has another hash")) }
 }
@@ -28,7 +33,10 @@ pub async fn get_text(client: &impl GenericClient, name: &Digest) -> Result<Stri
     String::from_utf8(get(client, name).await?).map_err(|e| damaged(name, &e.to_string()))
 }
 
-pub async fn get_value<T: DeserializeOwned>(client: &impl GenericClient, name: &Digest) -> Result<T, RecordError> {
+pub async fn get_value<T: DeserializeOwned>(
+    client: &impl GenericClient,
+    name: &Digest,
+) -> Result<T, RecordError> {
     serde_json::from_slice(&get(client, name).await?).map_err(|e| damaged(name, &e.to_string()))
 }
 

@@ -65,8 +65,11 @@ pub async fn set_baseline(tx: &Transaction<'_>, plan: &Plan) -> Result<(), Recor
 }
 
 pub(super) fn digest(what: &'static str, text: &str) -> Result<Digest, RecordError> {
-    Digest::try_from(text.to_string())
-        .map_err(|e| RecordError::Damaged { what, key: text.to_string(), why: e.to_string() })
+    Digest::try_from(text.to_string()).map_err(|e| RecordError::Damaged {
+        what,
+        key: text.to_string(),
+        why: e.to_string(),
+    })
 }
 
 pub(super) fn check_format(what: &'static str, key: &str, found: u32) -> Result<(), RecordError> {

@@ -47,7 +47,11 @@ pub fn baseline_bake(rows: &[Row]) -> Option<Figures> {
     nica_engine::ledger::baseline_bake(&entries).cloned()
 }
 
-pub async fn append(tx: &Transaction<'_>, run: &OpenRun, closing: &Closing<'_>) -> Result<Anchor, RecordError> {
+pub async fn append(
+    tx: &Transaction<'_>,
+    run: &OpenRun,
+    closing: &Closing<'_>,
+) -> Result<Anchor, RecordError> {
     let select = "SELECT n, entry, prev, hash FROM nica.ledger ORDER BY n DESC LIMIT 1";
     let last = tx.query_opt(select, &[]).await?.as_ref().map(row).transpose()?;
     let sealed = entry(tx, run, closing).await?.seal(last.as_ref().map(Row::anchor).as_ref());
@@ -72,7 +76,10 @@ async fn entry(tx: &Transaction<'_>, run: &OpenRun, closing: &Closing<'_>) -> Re
         env_id: closing.env_id.to_string(),
         run: run.id.clone(),
         release: Named { hash: plan.release.clone(), version: plan.version.clone() },
-        baseline: plan.baseline.as_ref().map(|b| Named { hash: b.release.clone(), version: b.version.clone() }),
+        baseline: plan
+            .baseline
+            .as_ref()
+            .map(|b| Named { hash: b.release.clone(), version: b.version.clone() }),
         plan_hash: plan.hash(),
         projection: closing.projection.clone(),
         approvals: judged.approvals,
@@ -140,7 +147,8 @@ async fn steps(tx: &Transaction<'_>, run: &str) -> Result<Vec<StepLine>, RecordE
 
 /// The figures that the bake's step recorded.
 async fn bake(tx: &Transaction<'_>, run: &OpenRun) -> Result<Option<Figures>, RecordError> {
-    let select = "SELECT seen -> 'figures' FROM nica.step WHERE run = $1 AND effect = 'bake' AND seen ? 'figures'";
+    let select =
+        "SELECT seen -> 'figures' FROM nica.step WHERE run = $1 AND effect = 'bake' AND seen ? 'figures'";
     let Some(row) = tx.query_opt(select, &[&run.id]).await? else { return Ok(None) };
     Ok(serde_json::from_value(row.get(0)).ok())
 }

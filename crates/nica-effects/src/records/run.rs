@@ -85,8 +85,7 @@ pub async fn open(tx: &Transaction<'_>, plan: &Plan, opening: &Opening<'_>) -> R
     let participants = serde_json::to_value(opening.participants).expect("plain data serialises");
     let forward_ms = plan.limits.forward_ms as f64;
     let down_ms = forward_ms + plan.limits.bake_max_ms as f64 + plan.limits.rollout_ms as f64;
-    let values: &[&(dyn tokio_postgres::types::ToSql + Sync)] =
-        &[
+    let values: &[&(dyn tokio_postgres::types::ToSql + Sync)] = &[
         &opening.id,
         &plan_name.as_str(),
         &opening.fence,
@@ -151,7 +150,12 @@ pub async fn commit(tx: &Transaction<'_>, run: &str) -> Result<(), RecordError> 
     Ok(())
 }
 
-pub async fn close(tx: &Transaction<'_>, run: &str, ending: Ending, retained: &[String]) -> Result<(), RecordError> {
+pub async fn close(
+    tx: &Transaction<'_>,
+    run: &str,
+    ending: Ending,
+    retained: &[String],
+) -> Result<(), RecordError> {
     let update = "UPDATE nica.run SET settled_at = now(), ending = $2, retained = $3 \
                   WHERE id = $1 AND settled_at IS NULL";
     let retained = serde_json::to_value(retained).expect("strings serialise");

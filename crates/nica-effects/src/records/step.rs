@@ -41,7 +41,12 @@ pub async fn mark(tx: &Transaction<'_>, at: At<'_>, status: Status, seen: &Value
     let lock = "SELECT status FROM nica.step WHERE run = $1 AND n = $2 FOR UPDATE";
     let n = at.n as i32;
     let before = parse(at.run, tx.query_one(lock, &[&at.run, &n]).await?.get(0))?;
-    assert!(before.may_become(status), "step {}/{} cannot change from {before:?} to {status:?}", at.run, at.n);
+    assert!(
+        before.may_become(status),
+        "step {}/{} cannot change from {before:?} to {status:?}",
+        at.run,
+        at.n
+    );
     let update = match status {
         Status::Started | Status::UndoStarted => {
             "UPDATE nica.step SET status = $3, started_at = now(), started_fence = $4, seen = $5 \
@@ -62,7 +67,9 @@ pub async fn running_for(client: &impl GenericClient, at: At<'_>) -> Result<Opti
                   (extract(epoch FROM clock_timestamp() - started_at) * 1000)::float8 \
                   FROM nica.step WHERE run = $1 AND n = $2 AND started_at IS NOT NULL";
     let row = client.query_opt(select, &[&at.run, &(at.n as i32), &at.fence]).await?;
-    Ok(row.filter(|row| row.get::<_, Option<bool>>(0) == Some(true)).map(|row| row.get::<_, f64>(1).max(0.0) as u64))
+    Ok(row
+        .filter(|row| row.get::<_, Option<bool>>(0) == Some(true))
+        .map(|row| row.get::<_, f64>(1).max(0.0) as u64))
 }
 
 pub fn word(status: Status) -> &'static str {

@@ -8,10 +8,11 @@ mod write;
 
 use super::compare::{Comparison, Found, Target, What};
 use super::{RowName, SeedError, SeedFile};
+use serde::Serialize;
 use tokio_postgres::Transaction;
 
 /// What was written, row by row.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Changed {
     pub inserted: Vec<RowName>,
     /// Altered rows that were repaired, and retired ones that came back.

@@ -35,7 +35,7 @@ pub(crate) async fn database() -> DbUrl {
     clone("with_nica").await
 }
 
-async fn clone(template: &str) -> DbUrl {
+pub(crate) async fn clone(template: &str) -> DbUrl {
     let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
     // The session that made the template may take a moment to be gone.
     for _ in 0..100 {

@@ -38,11 +38,15 @@ async fn deploy(context: &Context, hands: &mut Hands, env: &str, file: &ReleaseF
         context.output.result(&prepared.plan, &context.output.plan(&prepared.plan));
     }
     if prepared.plan.is_empty() {
-        context.output.result(&serde_json::json!({ "end": "live", "changed": false }), "nothing to do: it is live. Exit 0.");
+        context.output.result(
+            &serde_json::json!({ "end": "live", "changed": false }),
+            "nothing to do: it is live. Exit 0.",
+        );
         return Ok(Exit::Done);
     }
     store(hands, &prepared).await?;
-    let as_planned = open::open(hands, &prepared.plan, &variables::actor(), &prepared.texts, &Judged::default()).await?;
+    let as_planned =
+        open::open(hands, &prepared.plan, &variables::actor(), &prepared.texts, &Judged::default()).await?;
     let mut memory = Memory::drifted(!as_planned);
     let carried = carry(hands, &mut memory).await?;
     let baseline = prepared.plan.baseline.as_ref().map(|b| b.version.as_str());

@@ -6,10 +6,10 @@ use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
 use nica_effects::process::{SecretValue, secret};
 use nica_effects::sight::{self, Components};
+use nica_engine::Digest;
 use nica_engine::effect::SecretName;
 use nica_engine::plan::{self, Plan, Target};
 use nica_engine::release::ComponentKind;
-use nica_engine::Digest;
 use nica_migrate::seed::SeedFile;
 use std::collections::BTreeMap;
 use tokio_postgres::Client;
@@ -77,7 +77,10 @@ fn seed_files(file: &ReleaseFile) -> anyhow::Result<Vec<SeedFile>> {
     file.release.seeds.iter().map(parse).collect()
 }
 
-fn secret_values(env: &str, file: &ReleaseFile) -> Result<BTreeMap<(String, String), SecretValue>, SecretMissing> {
+fn secret_values(
+    env: &str,
+    file: &ReleaseFile,
+) -> Result<BTreeMap<(String, String), SecretValue>, SecretMissing> {
     let mut values = BTreeMap::new();
     for (component, config) in file.release.config.get(env).into_iter().flatten() {
         for (variable, source_variable) in &config.secrets {

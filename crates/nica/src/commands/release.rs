@@ -9,7 +9,8 @@ use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
 use nica_engine::Digest;
 use nica_engine::release::{
-    Commit, Component, ComponentConfig, ComponentKind, Migration, Phase, RELEASE_FORMAT, Release, SeedFile, UndoClass,
+    Commit, Component, ComponentConfig, ComponentKind, Migration, Phase, RELEASE_FORMAT, Release, SeedFile,
+    UndoClass,
 };
 use nica_migrate::source;
 use serde_json::json;
@@ -63,7 +64,8 @@ fn commit(args: &cli::Create, folder: &Path) -> anyhow::Result<String> {
 fn commits(args: &cli::Create, folder: &Path) -> anyhow::Result<Vec<Commit>> {
     let Some(since) = &args.since else { return Ok(Vec::new()) };
     let range = format!("{since}..{}", commit(args, folder)?);
-    let log = git(folder, &["log", "--format=%H %ae", &range]).context("list the commits since the release before")?;
+    let log = git(folder, &["log", "--format=%H %ae", &range])
+        .context("list the commits since the release before")?;
     let parse = |line: &str| {
         let (id, author) = line.split_once(' ')?;
         Some(Commit { id: id.to_string(), authors: vec![author.to_string()] })
@@ -82,7 +84,9 @@ fn components(config: &Config, folder: &Path, entries: &mut Entries) -> anyhow::
     for component in &config.components {
         let name = component.name.clone();
         let Source::Executable(path) = &component.source else {
-            anyhow::bail!("package component {name}: only executables can be packaged, and it names an image");
+            anyhow::bail!(
+                "package component {name}: only executables can be packaged, and it names an image"
+            );
         };
         let bytes = read(&folder.join(path))?;
         let digest = Digest::of(&bytes);
@@ -168,7 +172,8 @@ fn show(file: &Path, output: Output) -> anyhow::Result<Exit> {
 
 fn verify(file: &Path, output: Output) -> anyhow::Result<Exit> {
     let content = ReleaseFile::read(file)?;
-    let text = format!("intact: {} files as listed, release hash {}", content.entries.len(), content.release.hash());
+    let text =
+        format!("intact: {} files as listed, release hash {}", content.entries.len(), content.release.hash());
     output.result(&summary(&content, file), &text);
     Ok(Exit::Done)
 }

@@ -24,7 +24,8 @@ pub async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
 async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     hands.start_target().await?;
-    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)? else {
+    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)?
+    else {
         context.output.result(&json!({ "open_run": null }), "no run is open. Exit 0.");
         return Ok(Exit::Done);
     };
@@ -36,7 +37,8 @@ async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
 /// Carry what somebody left open. An exit is answered where the run stays open, so that nothing new can begin.
 pub async fn finish_open_run(context: &Context, hands: &mut Hands) -> anyhow::Result<Option<Exit>> {
     let begun = Instant::now();
-    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)? else {
+    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)?
+    else {
         return Ok(None);
     };
     let carried = carry_open(hands, &open).await?;

@@ -17,7 +17,10 @@ pub async fn run(context: &Context, env: Option<&str>) -> anyhow::Result<Exit> {
             Ok(found) => found,
             Err(error) => {
                 exit = super::exit_of(&error);
-                (json!({ "env": env, "error": format!("{error:#}") }), format!("{env:<8} unreachable: {error:#}"))
+                (
+                    json!({ "env": env, "error": format!("{error:#}") }),
+                    format!("{env:<8} unreachable: {error:#}"),
+                )
             }
         };
         context.output.result(&value, &text);
@@ -29,7 +32,10 @@ async fn status(context: &Context, env: &str) -> anyhow::Result<(Value, String)>
     let access = context.access(env, Arc::new(|_| {}))?;
     let client = open::reader(&access).await?;
     let Some(control) = control::read(&client).await.map_err(Failure::from)? else {
-        return Ok((json!({ "env": env, "live": null }), format!("{env:<8} nothing: no release was ever delivered here")));
+        return Ok((
+            json!({ "env": env, "live": null }),
+            format!("{env:<8} nothing: no release was ever delivered here"),
+        ));
     };
     let open = run::read_open(&client).await.map_err(Failure::from)?;
     let live = control.baseline.as_ref().map(|b| b.version.clone());

@@ -1,5 +1,9 @@
 //! What people read: a plan as a diff, a run as one line per change.
 
+mod gates;
+
+pub(crate) use gates::gates;
+
 use super::Output;
 use nica_effects::event::Event;
 use nica_engine::next::Ending;
@@ -64,9 +68,16 @@ impl Live {
                 self.mark('▸', "bake", format!("{} of {of:.0} s   {note}", *seconds as u64).trim_end(), None)
             }
             Event::Waiting { what } => self.mark('·', "waiting", &format!("for {what}"), None),
-            Event::TurnedBack { reason } => format!("{}\n  = next: the release is being taken back", self.mark('✗', "refused", reason, None)),
-            Event::Readmitted { fence, why } => self.mark('·', "admitted", &format!("again as fence {fence}: {why}"), None),
-            Event::Anchored { entries, last } => self.mark('✓', "ledger", &format!("entry {entries}, {}", last.short()), None),
+            Event::TurnedBack { reason } => format!(
+                "{}\n  = next: the release is being taken back",
+                self.mark('✗', "refused", reason, None)
+            ),
+            Event::Readmitted { fence, why } => {
+                self.mark('·', "admitted", &format!("again as fence {fence}: {why}"), None)
+            }
+            Event::Anchored { entries, last } => {
+                self.mark('✓', "ledger", &format!("entry {entries}, {}", last.short()), None)
+            }
             Event::Started { .. } | Event::Settled { .. } => return None,
         };
         Some((kind(event), line))
@@ -105,7 +116,9 @@ pub fn ending(ending: Ending, version: &str, baseline: Option<&str>, seconds: f6
     match ending {
         Ending::Live => format!("live: {version} after {seconds:.1} s. Exit {exit}."),
         Ending::Back => format!("back at {back} after {seconds:.1} s. Exit {exit}."),
-        Ending::Absent => format!("{version} was taken away again after {seconds:.1} s; nothing is live. Exit {exit}."),
+        Ending::Absent => {
+            format!("{version} was taken away again after {seconds:.1} s; nothing is live. Exit {exit}.")
+        }
         Ending::Refused => format!("refused: the world is not the planned one. Exit {exit}."),
         Ending::Superseded => format!("superseded after {seconds:.1} s. Exit {exit}."),
     }
@@ -116,7 +129,10 @@ pub fn plan(plan: &Plan) -> String {
     let mut text = String::new();
     let live = plan.baseline.as_ref().map_or("nothing", |b| b.version.as_str());
     let hash = plan.hash();
-    line(&mut text, format!("plan {}  {} {} → {}   (live: {live})\n", hash.short(), plan.service, plan.version, plan.env));
+    line(
+        &mut text,
+        format!("plan {}  {} {} → {}   (live: {live})\n", hash.short(), plan.service, plan.version, plan.env),
+    );
     if plan.is_empty() {
         line(&mut text, "  = unchanged: this release is live".to_string());
     }
@@ -138,11 +154,17 @@ fn change(effect: &Effect) -> Option<(&'static str, String)> {
     Some(match effect {
         Effect::Sql { migration } | Effect::SqlConverge { migration } => {
             let class = format!("{:?}", migration.class).to_lowercase();
-            let park = if migration.park.is_empty() { String::new() } else { format!(": {}", migration.park.join(", ")) };
+            let park = if migration.park.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", migration.park.join(", "))
+            };
             ("database", format!("+ {:<28} expand    {class}{park}", migration.id))
         }
         Effect::Unpark { migration, .. } => ("database", format!("~ parked values of {migration} move back")),
-        Effect::Seeds { files } => ("database", format!("~ seeds                        {} files", files.len())),
+        Effect::Seeds { files } => {
+            ("database", format!("~ seeds                        {} files", files.len()))
+        }
         Effect::SetDesired { component, desired, before } => {
             let sign = if before.is_some() { '~' } else { '+' };
             let replicas = desired.replicas;

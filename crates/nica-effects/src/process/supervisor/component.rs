@@ -2,10 +2,9 @@
 //!
 //! Knows no socket and no file. The supervisor tells it what happened and asks what follows.
 
-use super::probe::PROBE_EVERY;
 use super::replica::Replica;
 use super::roll::{self, Leave, Member, Move};
-use crate::process::metrics;
+use crate::process::metrics::{self, Metrics};
 use crate::process::protocol::{Phase, Seen};
 use crate::process::record::Wanted;
 use nica_engine::effect::Generation;
@@ -131,7 +130,6 @@ impl Component {
             passed_ms: now_boot_ms.saturating_sub(wanted.since_boot_ms),
             missing,
             next_probe_in_ms: if starting { 0 } else { pause.as_millis() as u64 },
-            probe_ms: PROBE_EVERY.as_millis() as u64,
         };
         let readiness = (!wanted.rolled_out).then_some(outlook);
         History { proven, failed_starts: self.failed_starts.clone(), exits: self.exits.clone(), readiness }
@@ -169,16 +167,23 @@ impl Component {
         self.served.drain(..surplus);
     }
 
-    pub(super) fn metrics(&self) -> BTreeMap<Generation, String> {
+    pub(super) fn metrics(&self) -> BTreeMap<Generation, Metrics> {
         let mut texts: BTreeMap<Generation, Vec<(&str, bool)>> = BTreeMap::new();
         for (generation, text) in &self.served {
             texts.entry(generation.clone()).or_default().push((text, false));
         }
+        let mut living: BTreeMap<Generation, BTreeMap<u32, String>> = BTreeMap::new();
         for replica in self.replicas.values() {
-            let text = replica.metrics.as_deref().map(|text| (text, true));
-            texts.entry(replica.name.generation.clone()).or_default().extend(text);
+            let Some(text) = &replica.metrics else { continue };
+            let name = &replica.name;
+            texts.entry(name.generation.clone()).or_default().push((text, true));
+            living.entry(name.generation.clone()).or_default().insert(name.n, text.clone());
         }
-        texts.into_iter().map(|(generation, texts)| (generation, metrics::merge(texts))).collect()
+        let one = |(generation, texts): (Generation, Vec<(&str, bool)>)| {
+            let living = living.remove(&generation).unwrap_or_default();
+            (generation, Metrics { total: metrics::merge(texts), living })
+        };
+        texts.into_iter().map(one).collect()
     }
 }
 
