@@ -1,6 +1,7 @@
 //! Everything that needs a real Postgres: one cluster for this binary, a database of its own for each test.
 
 mod attic;
+mod certify;
 mod common;
 mod connecting;
 mod converging;

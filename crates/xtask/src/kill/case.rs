@@ -56,6 +56,8 @@ words! {
         Forward = "forward",
         /// Its second component cannot start: the run turns back by itself.
         Back = "back",
+        /// A good one after one that was undone: what people wrote waits in the attic.
+        Again = "again",
     }
 }
 
@@ -109,9 +111,10 @@ impl Case {
         Ok(Case { story: Story::parse(story)?, fault, second, then: Then::parse(then)? })
     }
 
-    /// The group that a slice takes its share from.
-    pub(crate) fn kind(&self) -> (Story, String, Actor, How, bool) {
-        (self.story, self.fault.kill_point(), self.fault.actor, self.fault.how, self.second.is_some())
+    /// The group that a slice takes its share from: kill point and fault.
+    pub(crate) fn kind(&self) -> (String, How) {
+        let point = self.fault.kill_point();
+        (point.rsplit(' ').next().unwrap_or_default().to_string(), self.fault.how)
     }
 }
 

@@ -15,10 +15,22 @@ const NTH_MAX: u32 = 2;
 const PAIRS: usize = 60;
 /// Turns that change nothing anywhere and after which nothing is decided.
 const IDLE: [&str; 3] = ["prepare", "close", "terminate"];
-/// First words of turns that only look.
-const LOOKS: [&str; 7] = ["select", "with-w", "hello", "observe", "watch", "scrape", "probe"];
+/// First words of turns that only look, or begin what can still vanish.
+const QUIET: [&str; 11] = [
+    "select",
+    "with-w",
+    "hello",
+    "observe",
+    "watch",
+    "scrape",
+    "probe",
+    "start-transaction",
+    "set-local",
+    "savepoint",
+    "release",
+];
 /// These begin like a look and are none.
-const NO_LOOKS: [&str; 3] = ["select-nica-guard", "select-pg_terminate_backend", "select-set_config"];
+const NOT_QUIET: [&str; 3] = ["select-nica-guard", "select-pg_terminate_backend", "select-set_config"];
 
 /// Turns that are worth a stop, each once, in the order of the run.
 pub(crate) fn points(turns: &[Turn]) -> Result<Vec<&Turn>> {
@@ -26,7 +38,7 @@ pub(crate) fn points(turns: &[Turn]) -> Result<Vec<&Turn>> {
     let mut kept = Vec::new();
     for turn in turns {
         let point = turn.point()?;
-        let nth_max = if looks(&point) { 1 } else { NTH_MAX };
+        let nth_max = if quiet(&point) { 1 } else { NTH_MAX };
         let counts = point.phase != BEAT && point.nth <= nth_max && !begins(&point, &IDLE);
         if counts && seen.insert(point) {
             kept.push(turn);
@@ -35,8 +47,8 @@ pub(crate) fn points(turns: &[Turn]) -> Result<Vec<&Turn>> {
     Ok(kept)
 }
 
-fn looks(point: &Point) -> bool {
-    begins(point, &LOOKS) && !begins(point, &NO_LOOKS)
+fn quiet(point: &Point) -> bool {
+    begins(point, &QUIET) && !begins(point, &NOT_QUIET)
 }
 
 fn begins(point: &Point, words: &[&str]) -> bool {
@@ -49,7 +61,9 @@ pub(crate) fn all(prepared: &Prepared, other_build: bool) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for story in Story::ALL {
         let turns = prepared.turns.get(story.name()).map(Vec::as_slice).unwrap_or_default();
-        let faults = faults(&points(turns)?)?;
+        let turns = turns.iter().filter(|turn| *story != Story::Again || is_about_the_attic(turn));
+        let turns: Vec<Turn> = turns.cloned().collect();
+        let faults = faults(&points(&turns)?)?;
         let then = |at: usize| thens(*story, other_build)[at % thens(*story, other_build).len()];
         for (at, fault) in faults.iter().enumerate() {
             cases.push(Case { story: *story, fault: fault.clone(), second: None, then: then(at) });
@@ -59,10 +73,16 @@ pub(crate) fn all(prepared: &Prepared, other_build: bool) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
+/// The way there and back is the other stories'; here it is what moves values out of the attic.
+fn is_about_the_attic(turn: &Turn) -> bool {
+    turn.effect == "unpark"
+        || (turn.said.contains("nica_attic") && turn.point().is_ok_and(|point| !quiet(&point)))
+}
+
 /// Plain ways to end, taken in turn.
 fn thens(story: Story, other_build: bool) -> Vec<Then> {
     let mut thens = match story {
-        Story::Forward => vec![Then::Deploy, Then::Deploy, Then::Resume],
+        Story::Forward | Story::Again => vec![Then::Deploy, Then::Deploy, Then::Resume],
         Story::Back => vec![Then::Resume, Then::Deploy],
     };
     if other_build {
@@ -80,8 +100,10 @@ fn faults(turns: &[&Turn]) -> Result<Vec<Fault>> {
         *in_phase += 1;
         let mut add = |place, actor, how| faults.push(Fault { point: point.clone(), place, actor, how });
         add(Place::Request, Actor::Deployer, How::Kill);
-        add(Place::Request, Actor::Deployer, How::Stop);
-        if !looks(&point) {
+        if !quiet(&point) || *in_phase == 1 {
+            add(Place::Request, Actor::Deployer, How::Stop);
+        }
+        if !quiet(&point) {
             add(Place::Request, Actor::Deployer, How::KillLost);
             add(Place::Answer, Actor::Deployer, How::Kill);
             add(Place::Answer, Actor::Deployer, How::Stop);
@@ -138,9 +160,13 @@ fn pairs(story: Story, faults: &[Fault]) -> Vec<Case> {
         faults.iter().filter(|f| f.actor == Actor::Deployer && f.how != How::KillLost).collect();
     let mut dice = Dice(0x5eed);
     let mut cases = Vec::new();
-    while cases.len() < PAIRS && !down.is_empty() {
+    let begins_a_takeover = |f: &Fault| f.point.phase == "opening" && !f.point.words.starts_with("insert");
+    for _ in 0..PAIRS * 20 {
+        if cases.len() >= PAIRS || down.is_empty() {
+            break;
+        }
         let (a, b) = (down[dice.below(down.len())], down[dice.below(down.len())]);
-        if a.point.phase <= b.point.phase || b.point.phase == "opening" {
+        if a.point.phase < b.point.phase && b.point.phase != "opening" || begins_a_takeover(b) {
             let then = Then::ALL[dice.below(2)];
             cases.push(Case { story, fault: a.clone(), second: Some(b.clone()), then });
         }
@@ -148,13 +174,36 @@ fn pairs(story: Story, faults: &[Fault]) -> Vec<Case> {
     cases
 }
 
-/// About `count` cases, each kind getting its share, the same ones every time.
+/// Of a hundred cases of a slice, so many are told of each actor; pairs are told apart.
+const SHARES: [(Option<Actor>, usize); 5] = [
+    (Some(Actor::Deployer), 45),
+    (None, 10),
+    (Some(Actor::Backend), 20),
+    (Some(Actor::Supervisor), 15),
+    (Some(Actor::Keeper), 10),
+];
+
+/// About `count` cases, spread over actors, kill points and faults, the same ones every time.
 pub(crate) fn slice(cases: &[Case], count: usize) -> Vec<Case> {
+    let mut dice = Dice(0x511c);
+    let mut chosen = Vec::new();
+    for (actor, share) in SHARES {
+        let is_one = |case: &&Case| {
+            if case.second.is_some() { actor.is_none() } else { actor == Some(case.fault.actor) }
+        };
+        let some: Vec<&Case> = cases.iter().filter(is_one).collect();
+        chosen.extend(spread(&some, (count * share).div_ceil(100), &mut dice));
+    }
+    chosen.truncate(count);
+    chosen
+}
+
+/// Every kind gives one before any gives two.
+fn spread(cases: &[&Case], count: usize, dice: &mut Dice) -> Vec<Case> {
     let mut kinds: BTreeMap<_, Vec<&Case>> = BTreeMap::new();
     for case in cases {
         kinds.entry(case.kind()).or_default().push(case);
     }
-    let mut dice = Dice(0x511c);
     let mut groups: Vec<Vec<&Case>> = kinds.into_values().collect();
     dice.shuffle(&mut groups);
     groups.iter_mut().for_each(|group| dice.shuffle(group));
@@ -191,7 +240,7 @@ mod tests {
     use super::*;
 
     fn turn(point: &str, said: &str, database: bool) -> Turn {
-        Turn { point: point.into(), said: said.into(), database }
+        Turn { point: point.into(), said: said.into(), database, effect: String::new() }
     }
 
     #[test]
@@ -222,9 +271,16 @@ mod tests {
             turns: BTreeMap::from([("forward".to_string(), turns.to_vec())]),
         };
         let cases = all(&prepared, false).expect("cases");
-        let kinds: BTreeSet<_> = cases.iter().map(Case::kind).collect();
-        let some = slice(&cases, kinds.len());
-        assert_eq!(some.iter().map(Case::kind).collect::<BTreeSet<_>>(), kinds);
-        assert_eq!(some, slice(&cases, kinds.len()));
+        let some = slice(&cases, 40);
+        let actors: BTreeSet<Actor> = some.iter().map(|case| case.fault.actor).collect();
+        assert_eq!(actors.len(), Actor::ALL.len(), "every actor");
+        let kinds = |cases: &[Case]| cases.iter().map(Case::kind).collect::<BTreeSet<_>>().len();
+        let deployer = |case: &&Case| case.fault.actor == Actor::Deployer && case.second.is_none();
+        let theirs: Vec<Case> = some.iter().filter(deployer).cloned().collect();
+        assert_eq!(
+            kinds(&theirs),
+            theirs.len().min(kinds(&cases.iter().filter(deployer).cloned().collect::<Vec<_>>()))
+        );
+        assert_eq!(some, slice(&cases, 40));
     }
 }

@@ -87,6 +87,7 @@ fn die_together(mut helper: Child, supervisor: u32, bound: &OwnedFd, socket: &Pa
 }
 
 fn ask(mut client: &UnixStream, mut server: &UnixStream, gate: &Gate) -> io::Result<()> {
+    let _connection = gate.connection();
     let session = Session { name: SUPERVISOR.to_string(), backend: None };
     let (mut from_client, mut from_server) = (BufReader::new(client), BufReader::new(server));
     loop {

@@ -19,6 +19,8 @@ pub(super) struct Struck {
     /// False when the run ended without coming by the point.
     pub reached: bool,
     pub killed_deployer: bool,
+    /// What was held is a word at the supervisor.
+    pub at_supervisor: bool,
     stopped_backend: Option<u32>,
     /// Pid and start time, because a stopped supervisor may be killed by whoever takes over.
     stopped: Option<(u32, Option<u64>)>,
@@ -38,7 +40,8 @@ pub(super) fn strike(world: &World<'_>, deployer: &mut Deployer, fault: &Fault) 
         Actor::Supervisor => program_falls(world, deployer, fault, "supervise")?,
         Actor::Keeper => program_falls(world, deployer, fault, "keep")?,
     };
-    Ok(Struck { reached: true, ..struck })
+    let at_supervisor = caught.session.backend.is_none();
+    Ok(Struck { reached: true, at_supervisor, ..struck })
 }
 
 fn deployer_falls(world: &World<'_>, deployer: &mut Deployer, fault: &Fault) -> Result<Struck> {
@@ -129,12 +132,10 @@ fn stop(pid: u32) -> Result<()> {
 }
 
 impl Struck {
-    /// True when there was a stopped server process, which goes on now.
-    pub(super) fn continue_backend(&mut self, timeline: &Timeline) -> Result<bool> {
-        let Some(backend) = self.stopped_backend.take() else { return Ok(false) };
+    pub(super) fn continue_backend(&mut self, timeline: &Timeline) -> Result<()> {
+        let Some(backend) = self.stopped_backend.take() else { return Ok(()) };
         timeline.say(format!("server process {backend} goes on"));
-        proc::signal(backend, Signal::CONT)?;
-        Ok(true)
+        proc::signal(backend, Signal::CONT)
     }
 
     pub(super) fn continue_all(&mut self, timeline: &Timeline) -> Result<()> {

@@ -20,7 +20,7 @@ pub(crate) struct Ended {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Verdict {
     pub outcome: Outcome,
-    /// `live`, `back`, with the exit code.
+    /// `live`, `back`, with the exit codes of the plain runs.
     pub end: String,
     pub wrong: Vec<String>,
 }
@@ -35,13 +35,20 @@ pub(crate) enum Outcome {
 }
 
 impl Verdict {
-    pub(super) fn of(wrong: Vec<String>, unreached: bool, ended: Option<&Ended>) -> Verdict {
+    pub(super) fn of(
+        wrong: Vec<String>,
+        unreached: bool,
+        unreachable: u32,
+        ended: Option<&Ended>,
+    ) -> Verdict {
         let outcome = match (wrong.is_empty(), unreached) {
             (false, _) => Outcome::Failed,
             (true, true) => Outcome::Unreached,
             (true, false) => Outcome::Held,
         };
-        let end = ended.map(|ended| format!("{} {}", ended.ledger.ending, ended.code)).unwrap_or_default();
+        let first = "40 ".repeat(unreachable as usize);
+        let end =
+            ended.map(|ended| format!("{} {first}{}", ended.ledger.ending, ended.code)).unwrap_or_default();
         Verdict { outcome, end, wrong }
     }
 
