@@ -214,11 +214,7 @@ fn plan() -> Plan {
         env: "prod".to_string(),
         release: Digest::of(b"new"),
         version: "2".to_string(),
-        baseline: Some(Live {
-            release: Digest::of(b"old"),
-            version: "1".to_string(),
-            components: old,
-        }),
+        baseline: Some(Live { release: Digest::of(b"old"), version: "1".to_string(), components: old }),
         projection: Digest::of(b""),
         steps: vec![
             Effect::RestorePoint,
