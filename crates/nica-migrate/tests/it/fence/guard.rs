@@ -52,7 +52,7 @@ async fn lock_is_waited_for_as_long_as_the_limit_says() {
     let before = Instant::now();
     let error = tx.batch_execute("LOCK t").await.expect_err("somebody has it");
     assert_eq!(classify(&error), Class::LockNotAvailable);
-    assert!((80..400).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
+    assert!((80..2000).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
 }
 
 #[tokio::test]
