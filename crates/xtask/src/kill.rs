@@ -13,6 +13,7 @@ mod deployer;
 mod enumerate;
 mod frame;
 mod gate;
+mod guard;
 mod label;
 mod lines;
 mod minimum;
@@ -44,6 +45,7 @@ use std::path::{Path, PathBuf};
 pub(crate) fn run(args: &[String]) -> Result<Counts> {
     match options::parse(args)? {
         Options::Listen => actor::listen().map(|()| Counts::default()),
+        Options::Guard { home, keep } => guard::watch(&home, keep).map(|()| Counts::default()),
         Options::Prepare { slot, passenger } => apart::prepare_here(&slot, &passenger),
         Options::Play { slot, job } => apart::play_here(&slot, &job),
         Options::Sweep(wish) => sweep::sweep(&wish),

@@ -78,7 +78,7 @@ impl Drop for Actor {
 /// A process that calls listen on this socket and then only waits to be killed.
 pub(crate) fn listen_helper(socket: OwnedFd) -> Result<Child> {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(std::env::current_exe()?).args(["test", "kill", LISTEN]);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(proc::this_program()).args(["test", "kill", LISTEN]);
     let mut helper = command.stdin(socket).stdout(Stdio::piped()).spawn().context("start a listener")?;
     let said = BufReader::new(helper.stdout.take().context("hear from a listener")?).lines();
     let listens = said.map_while(std::io::Result::ok).any(|line| line == LISTEN);

@@ -2,9 +2,10 @@
 
 use super::actor::Actor;
 use super::case::Case;
+use super::guard;
 use super::play::{self, Verdict};
 use super::prepare::{self, Prepared};
-use super::proc::{self, Signal};
+use super::proc;
 use super::report;
 use super::slot::Slot;
 use crate::suite::Counts;
@@ -70,28 +71,12 @@ pub(crate) fn play_here(home: &Path, job: &Job) -> Result<Counts> {
 /// This program again, with these words; everything it started is gone afterwards.
 fn run(slot: &Slot, words: &[PathBuf]) -> Result<()> {
     let mut command = Command::new("setpriv");
-    command
-        .args(["--pdeathsig", "KILL", "--"])
-        .arg(std::env::current_exe()?)
-        .args(["test", "kill"])
-        .args(words);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(proc::this_program()).args(["test", "kill"]).args(words);
     let mut actor = Actor::start(command, &slot.home, "case")?;
     let status = actor.wait(CASE_LIMIT)?;
     actor.kill()?;
-    end_orphans(slot);
+    guard::end_all(&slot.home)?;
     let status = status.with_context(|| format!("end within {} s", CASE_LIMIT.as_secs()))?;
     ensure!(status.success(), "{}: {}", proc::describe(status), actor.printed().trim());
     Ok(())
-}
-
-/// What a case left behind came back to us; it is known by this slot's folder in its words or its environment.
-fn end_orphans(slot: &Slot) {
-    let home = slot.home.display().to_string();
-    let ours = |pid: &u32| {
-        let words = [proc::command_line(*pid), proc::environment(*pid)].concat();
-        proc::alive(*pid) && words.iter().any(|word| word.contains(&home))
-    };
-    for pid in proc::descendants(std::process::id()).into_iter().filter(ours) {
-        let _ = proc::signal(pid, Signal::KILL);
-    }
 }

@@ -44,11 +44,11 @@ impl Lines {
         let bound = ours.try_clone()?;
         std::thread::spawn(move || die_together(helper, supervisor, &bound, &socket));
         let lines = Lines::default();
-        let clients = lines.clone();
+        let (clients, way) = (lines.clone(), Way { real, state: state.to_path_buf() });
         std::thread::spawn(move || {
             for client in UnixListener::from(ours).incoming().map_while(io::Result::ok) {
-                let (real, clients) = (real.clone(), clients.clone());
-                std::thread::spawn(move || clients.serve(&client, &real));
+                let (way, clients) = (way.clone(), clients.clone());
+                std::thread::spawn(move || clients.serve(&client, &way));
             }
         });
         Ok(lines)
@@ -59,19 +59,52 @@ impl Lines {
         self.0.lock().expect("no holder of this lock panics").insert(pid, gate);
     }
 
-    fn serve(&self, client: &UnixStream, real: &PathBuf) {
-        if let Ok(server) = UnixStream::connect(real) {
-            let gate = peer(client)
-                .ok()
-                .and_then(|pid| self.0.lock().expect("no holder of this lock panics").get(&pid).cloned());
-            let _ = match gate {
-                Some(gate) => ask(client, &server, &gate),
-                None => pass(client, &server),
-            };
-            let _ = server.shutdown(Shutdown::Both);
-        }
+    fn serve(&self, client: &UnixStream, way: &Way) {
+        let known = |pid| self.0.lock().expect("no holder of this lock panics").get(&pid).cloned();
+        let gate = peer(client).ok().and_then(known);
+        let _ = relay(client, way, gate.as_deref());
         let _ = client.shutdown(Shutdown::Both);
     }
+}
+
+/// The supervisor whose place was taken, or whoever is there once that one is gone.
+#[derive(Clone)]
+struct Way {
+    real: PathBuf,
+    state: PathBuf,
+}
+
+impl Way {
+    /// Reached only when there is something to say: what was held finds whoever listens by then, as it would find
+    /// from an actor that slept before it connected.
+    fn connect(&self) -> io::Result<UnixStream> {
+        UnixStream::connect(&self.real)
+            .or_else(|_| UnixStream::connect(std::fs::read_to_string(self.state.join("socket"))?.trim()))
+    }
+}
+
+/// What no gate watches passes at once.
+fn relay(mut client: &UnixStream, way: &Way, gate: Option<&Gate>) -> io::Result<()> {
+    let _connection = gate.map(Gate::connection);
+    let session = Session { name: SUPERVISOR.to_string(), backend: None };
+    let mut from_client = BufReader::new(client);
+    while let Some(question) = line(&mut from_client)? {
+        let said = say(&question);
+        let pass = gate.map_or(Pass::Forward, |gate| gate.request(&session, &said));
+        if pass == Pass::Lose {
+            return Ok(());
+        }
+        let mut server = way.connect()?;
+        server.write_all(question.as_bytes())?;
+        let Some(answer) = line(&mut BufReader::new(&server))? else { return Ok(()) };
+        if let (Pass::ForwardThenAsk, Some(gate)) = (pass, gate)
+            && gate.answer(&session, &said) == Pass::Lose
+        {
+            return Ok(());
+        }
+        client.write_all(answer.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// One question to whoever supervises this state folder now; its answer.
@@ -92,36 +125,6 @@ fn die_together(mut helper: Child, supervisor: u32, bound: &OwnedFd, socket: &Pa
     let _ = rustix::net::shutdown(bound, rustix::net::Shutdown::Both);
     let _ = helper.kill();
     let _ = helper.wait();
-}
-
-fn ask(mut client: &UnixStream, mut server: &UnixStream, gate: &Gate) -> io::Result<()> {
-    let _connection = gate.connection();
-    let session = Session { name: SUPERVISOR.to_string(), backend: None };
-    let (mut from_client, mut from_server) = (BufReader::new(client), BufReader::new(server));
-    loop {
-        let Some(question) = line(&mut from_client)? else { return Ok(()) };
-        let said = say(&question);
-        let pass = gate.request(&session, &said);
-        if pass == Pass::Lose {
-            return Ok(());
-        }
-        server.write_all(question.as_bytes())?;
-        let Some(answer) = line(&mut from_server)? else { return Ok(()) };
-        if pass == Pass::ForwardThenAsk && gate.answer(&session, &said) == Pass::Lose {
-            return Ok(());
-        }
-        client.write_all(answer.as_bytes())?;
-    }
-}
-
-fn pass(mut client: &UnixStream, mut server: &UnixStream) -> io::Result<()> {
-    let (mut from_client, mut from_server) = (BufReader::new(client), BufReader::new(server));
-    while let Some(question) = line(&mut from_client)? {
-        server.write_all(question.as_bytes())?;
-        let Some(answer) = line(&mut from_server)? else { break };
-        client.write_all(answer.as_bytes())?;
-    }
-    Ok(())
 }
 
 fn line(from: &mut impl io::BufRead) -> io::Result<Option<String>> {

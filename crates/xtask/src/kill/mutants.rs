@@ -69,6 +69,8 @@ pub(crate) fn build(mutants: &[Mutant]) -> Result<PathBuf> {
     }
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--quiet", "--package", "nica", "--bin", "nica", "--target-dir"]).arg(&target);
+    // What a mutation leaves unused is nobody's fault.
+    cargo.env("RUSTFLAGS", "-Awarnings");
     ensure!(cargo.current_dir(&source).status().context("start cargo")?.success(), "build the mutants");
     Ok(target.join("debug/nica"))
 }

@@ -3,6 +3,7 @@
 use super::actor::LISTEN;
 use super::apart::Job;
 use super::case::Case;
+use super::guard::{GUARD, KEEP};
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 
@@ -10,6 +11,10 @@ pub(crate) enum Options {
     Sweep(Wish),
     /// For the sweep's own child processes.
     Listen,
+    Guard {
+        home: PathBuf,
+        keep: bool,
+    },
     Prepare {
         slot: PathBuf,
         passenger: PathBuf,
@@ -47,6 +52,8 @@ pub(crate) fn parse(args: &[String]) -> Result<Options> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words[..] {
         [LISTEN] => return Ok(Options::Listen),
+        [GUARD, home] => return Ok(Options::Guard { home: home.into(), keep: false }),
+        [GUARD, home, KEEP] => return Ok(Options::Guard { home: home.into(), keep: true }),
         ["--prepare", slot, passenger] => {
             return Ok(Options::Prepare { slot: slot.into(), passenger: passenger.into() });
         }
@@ -63,7 +70,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Options> {
         match *word {
             "--all" => wish.all = true,
             "--list" => wish.list = true,
-            "--keep" => wish.keep = true,
+            KEEP => wish.keep = true,
             "--mutants" => wish.mutants = true,
             "--case" => wish.cases.push(case(value()?)?),
             "--count" => wish.count = Some(value()?.parse().context("read --count")?),

@@ -16,6 +16,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// One reading.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub(crate) struct Workload {
     pub config: Vec<Vec<String>>,
     /// What the component's address says it is.
     pub version: String,
+    /// The state that the supervisor was last asked for, by its name for it.
+    pub asked: String,
 }
 
 /// Where to look.
@@ -42,6 +45,8 @@ pub(crate) struct Look<'a> {
     pub cluster: &'a Cluster,
     /// Only processes below this one are looked at.
     pub above: u32,
+    /// State folder of the target.
+    pub state: &'a Path,
     /// Component → address.
     pub listens: &'a BTreeMap<String, String>,
     /// Environment variables that count as configuration.
@@ -109,7 +114,7 @@ impl Golden {
 fn lines(workloads: &BTreeMap<String, Workload>) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, w) in workloads {
-        lines.push(format!("{name} is version {}", w.version));
+        lines.push(format!("{name} is version {}, asked for {}", w.version, w.asked));
         lines.extend(w.executables.iter().map(|sha| format!("{name} runs {sha}")));
         lines.extend(w.config.iter().map(|config| format!("{name} has {}", config.join(" "))));
     }
@@ -138,8 +143,12 @@ mod tests {
 
     fn state(schema: &[&str], seeds: &[&str], version: &str) -> State {
         let strings = |words: &[&str]| words.iter().map(|w| w.to_string()).collect();
-        let workload =
-            Workload { executables: vec![version.into()], config: Vec::new(), version: version.into() };
+        let workload = Workload {
+            executables: vec![version.into()],
+            config: Vec::new(),
+            version: version.into(),
+            asked: version.into(),
+        };
         State {
             schema: strings(schema),
             seeds: strings(seeds),

@@ -132,3 +132,8 @@ pub(crate) fn describe(status: ExitStatus) -> String {
         (None, None) => "no status".to_string(),
     }
 }
+
+/// The very program that runs, also when its file was built anew meanwhile.
+pub(crate) fn this_program() -> String {
+    format!("/proc/{}/exe", std::process::id())
+}

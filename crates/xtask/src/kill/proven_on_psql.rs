@@ -7,6 +7,7 @@ use super::label::Point;
 use super::oracle::{Attic, lost};
 use super::proc::{self, Signal, wait_for};
 use super::proxy;
+use super::psql::{Lock, Mode};
 use super::writer::Writer;
 use std::process::Command;
 use std::sync::Arc;
@@ -104,7 +105,7 @@ fn killed_after_commit_was_applied_and_before_its_answer_came() {
 #[test]
 fn a_statement_of_a_killed_client_waits_for_its_lock_and_then_takes_effect() {
     let bench = Bench::new();
-    let lock = super::psql::Lock::take(&bench.cluster, "t").expect("a lock");
+    let lock = Lock::take(&bench.cluster, "t", Mode::AccessExclusive).expect("a lock");
     let (mut psql, gate) =
         bench.psql("ALTER TABLE t ADD COLUMN m int", "opening.alter-table-t-add-column-1", Place::Sent);
     bench.caught(&mut psql, &gate);

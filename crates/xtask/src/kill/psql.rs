@@ -12,8 +12,26 @@ pub(crate) struct Lock {
     psql: Child,
 }
 
+/// What a lock keeps others from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Nobody gets at the table.
+    AccessExclusive,
+    /// As a writer who does not commit: an index that is built beside the traffic is begun, and waits half-built.
+    RowExclusive,
+}
+
+impl Mode {
+    fn words(self) -> &'static str {
+        match self {
+            Mode::AccessExclusive => "ACCESS EXCLUSIVE",
+            Mode::RowExclusive => "ROW EXCLUSIVE",
+        }
+    }
+}
+
 impl Lock {
-    pub(crate) fn take(cluster: &Cluster, table: &str) -> Result<Lock> {
+    pub(crate) fn take(cluster: &Cluster, table: &str, mode: Mode) -> Result<Lock> {
         let mut psql = psql_command(cluster.socket_folder(), DATABASE)?
             .env("PGAPPNAME", "sweep/lock")
             .args(["-v", "ON_ERROR_STOP=1"])
@@ -21,7 +39,8 @@ impl Lock {
             .stdout(Stdio::piped())
             .spawn()
             .context("start psql")?;
-        let script = format!("BEGIN;\nLOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;\n\\echo locked\n");
+        let mode = mode.words();
+        let script = format!("BEGIN;\nLOCK TABLE {table} IN {mode} MODE;\n\\echo locked\n");
         psql.stdin.as_mut().context("write to psql")?.write_all(script.as_bytes())?;
         let mut said = String::new();
         let stdout = psql.stdout.as_mut().context("read from psql")?;

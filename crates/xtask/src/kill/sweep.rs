@@ -4,12 +4,12 @@ use super::apart::{self, Job};
 use super::build::{self, Profile};
 use super::case::Case;
 use super::enumerate;
+use super::guard::Guard;
 use super::minimum::{self, Minimum};
 use super::mutants::{self, Mutant};
 use super::options::Wish;
 use super::play::Outcome;
 use super::prepare::{Prepared, Turn};
-use super::proc;
 use super::report;
 use super::slot::Slot;
 use super::{folder, open_to_all};
@@ -26,27 +26,13 @@ const PREFIX: &str = "nk";
 
 pub(crate) fn sweep(wish: &Wish) -> Result<Counts> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("become a subreaper")?;
-    remove_leftovers();
-    let prefix = format!("{PREFIX}{}-", std::process::id());
-    let home = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder()).context("make a folder")?;
-    open_to_all(home.path())?;
-    let counts =
-        if wish.mutants { sweep_mutants(wish, home.path())? } else { sweep_product(wish, home.path())? };
+    let home = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder()).context("make a folder")?.keep();
+    let _guard = Guard::of(&home, wish.keep)?;
+    open_to_all(&home)?;
     if wish.keep {
-        println!("worlds are kept in {}", home.keep().display());
+        println!("worlds stay in {}", home.display());
     }
-    Ok(counts)
-}
-
-/// Folders of sweeps that were killed: their process, which stands in the name, is gone.
-fn remove_leftovers() {
-    for entry in std::fs::read_dir(folder()).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !proc::alive(pid)) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
+    if wish.mutants { sweep_mutants(wish, &home) } else { sweep_product(wish, &home) }
 }
 
 fn sweep_product(wish: &Wish, home: &Path) -> Result<Counts> {

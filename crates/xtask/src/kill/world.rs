@@ -153,6 +153,7 @@ impl<'a> World<'a> {
         State::read(&Look {
             cluster: &self.cluster,
             above: std::process::id(),
+            state: &self.slot.state(),
             listens: &self.slot.listens,
             variables: &project::VARIABLES,
         })

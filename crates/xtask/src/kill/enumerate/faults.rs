@@ -56,8 +56,8 @@ fn strikes(turn: &Turn, quiet: bool, first_of_phase: bool) -> Vec<Strike> {
         strikes.push((Place::Sent, Actor::Deployer, How::Stop));
     }
     strikes.extend(if turn.database { at_the_database() } else { on_the_way_to_the_target() });
-    if turn.effect == "set_desired" && (turn.said == "COMMIT" || turn.said.starts_with("set ")) {
-        strikes.push((Place::Answer, Actor::Deployer, How::StopRestart));
+    if turn.said.starts_with("set ") {
+        strikes.push((Place::Request, Actor::Deployer, How::StopRestart));
     }
     strikes
 }

@@ -4,12 +4,14 @@
 //! its executable; neither asks anybody who could be wrong.
 
 use super::{Look, Workload};
+use crate::kill::lines;
 use crate::kill::proc;
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -23,6 +25,7 @@ pub(super) fn read(look: &Look<'_>) -> Result<BTreeMap<String, Workload>> {
             executables: Vec::new(),
             config: Vec::new(),
             version: String::new(),
+            asked: String::new(),
         });
         workload.executables.push(executable(pid));
         workload.config.push(config(&environment, look.variables));
@@ -32,11 +35,25 @@ pub(super) fn read(look: &Look<'_>) -> Result<BTreeMap<String, Workload>> {
             workload.version = version(address).unwrap_or_else(|error| format!("unknown: {error:#}"));
         }
     }
+    for (component, asked) in asked(look.state)? {
+        if let Some(workload) = found.get_mut(&component) {
+            workload.asked = asked;
+        }
+    }
     for workload in found.values_mut() {
         workload.executables.sort();
         workload.config.sort();
     }
     Ok(found)
+}
+
+/// Component → generation, as the supervisor tells whoever asks.
+fn asked(state: &Path) -> Result<BTreeMap<String, String>> {
+    let answer: serde_json::Value = serde_json::from_str(&lines::tell(state, r#"{"op":"observe"}"#)?)?;
+    let components =
+        answer["observed"]["components"].as_object().context("ask the supervisor what it was asked for")?;
+    let generation = |seen: &serde_json::Value| seen["generation"].as_str().unwrap_or_default().to_string();
+    Ok(components.iter().map(|(name, seen)| (name.clone(), generation(seen))).collect())
 }
 
 fn component(environment: &[String]) -> Option<String> {

@@ -4,7 +4,7 @@ use crate::kill::case::{Actor, Fault, How};
 use crate::kill::deployer::Deployer;
 use crate::kill::gate::{Caught, Place, Release};
 use crate::kill::proc::{self, Signal, wait_for};
-use crate::kill::psql::{self, Lock};
+use crate::kill::psql::{self, Lock, Mode};
 use crate::kill::timeline::Timeline;
 use crate::kill::world::{PATIENCE, World};
 use anyhow::{Context as _, Result};
@@ -40,7 +40,7 @@ pub(super) fn strike(world: &World<'_>, deployer: &mut Deployer, fault: &Fault) 
     };
     world.timeline.say(format!("{} stands at {fault}: {}", deployer.name, caught.said));
     let struck = match fault.actor {
-        Actor::Deployer => deployer_falls(world, deployer, fault)?,
+        Actor::Deployer => deployer_falls(world, deployer, fault, &caught)?,
         Actor::Backend => backend_falls(world, deployer, fault, &caught)?,
         Actor::Supervisor => program_falls(world, deployer, fault, "supervise")?,
         Actor::Keeper => program_falls(world, deployer, fault, "keep")?,
@@ -50,9 +50,14 @@ pub(super) fn strike(world: &World<'_>, deployer: &mut Deployer, fault: &Fault) 
     Ok(Struck { reached: true, at_supervisor, ..struck })
 }
 
-fn deployer_falls(world: &World<'_>, deployer: &mut Deployer, fault: &Fault) -> Result<Struck> {
+fn deployer_falls(
+    world: &World<'_>,
+    deployer: &mut Deployer,
+    fault: &Fault,
+    caught: &Caught,
+) -> Result<Struck> {
     let lock = match fault.place {
-        Place::Sent => Some(wait_behind_lock(world, deployer)?),
+        Place::Sent => Some(wait_behind_lock(world, deployer, caught)?),
         _ => None,
     };
     match fault.how {
@@ -87,8 +92,10 @@ fn network_fails(deployer: &Deployer, fault: &Fault, caught: &Caught) -> Struck 
 
 /// Lets the held statement go to the server while psql holds its table, until the server says that it waits. Where
 /// holding it took too long, the server has ended that session; then it is the deployer's next try that waits.
-fn wait_behind_lock(world: &World<'_>, deployer: &Deployer) -> Result<Lock> {
-    let lock = Lock::take(&world.cluster, "note")?;
+fn wait_behind_lock(world: &World<'_>, deployer: &Deployer, caught: &Caught) -> Result<Lock> {
+    let beside_traffic = caught.said.to_uppercase().contains(" CONCURRENTLY ");
+    let mode = if beside_traffic { Mode::RowExclusive } else { Mode::AccessExclusive };
+    let lock = Lock::take(&world.cluster, "note", mode)?;
     deployer.gate.release(Release::Forward);
     psql::await_blocked(&world.cluster, "nica/%", PATIENCE)?;
     Ok(lock)

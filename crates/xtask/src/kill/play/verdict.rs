@@ -157,7 +157,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn state(schema: &str, seeds: &str, version: &str) -> State {
-        let workload = Workload { executables: vec![], config: vec![], version: version.into() };
+        let (executables, config, asked) = (vec![], vec![], version.into());
+        let workload = Workload { executables, config, version: version.into(), asked };
         let workloads = BTreeMap::from([("api".to_string(), workload)]);
         State { schema: vec![schema.into()], seeds: vec![seeds.into()], workloads }
     }

@@ -1,0 +1,63 @@
+//! A process that outlives a sweep by a moment: when the sweep is gone, however it went, its worlds go too.
+//!
+//! Supervisors and replicas are meant to survive whoever started them, so nothing but their folder's name says whose
+//! they are.
+
+use super::proc::{self, Signal};
+use anyhow::{Context as _, Result};
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Argument that makes this program a guard.
+pub(crate) const GUARD: &str = "--guard";
+/// After it: the folder stays.
+pub(crate) const KEEP: &str = "--keep";
+const END_LIMIT: Duration = Duration::from_secs(20);
+
+/// A guard of this folder. It acts when the returned value is dropped, or this process dies.
+pub(crate) struct Guard(Child);
+
+impl Guard {
+    pub(crate) fn of(home: &Path, keep: bool) -> Result<Guard> {
+        let mut command = Command::new(proc::this_program());
+        // A process group of its own: an interrupt from the terminal is not for it.
+        command.arg0("kill-sweep-guard").args(["test", "kill", GUARD]).arg(home).process_group(0);
+        command.args(keep.then_some(KEEP));
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        Ok(Guard(command.spawn().context("start a guard")?))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// What a guard does: waits for the end of its input, then ends every process of this folder and removes it.
+pub(crate) fn watch(home: &Path, keep: bool) -> Result<()> {
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    let ended = end_all(home);
+    if !keep {
+        let _ = std::fs::remove_dir_all(home);
+    }
+    ended
+}
+
+/// Ends every process that names this folder in its words or its environment, but us.
+pub(crate) fn end_all(home: &Path) -> Result<()> {
+    let name = format!("{}/", home.display());
+    let ours = |pid: &u32| {
+        let words = [proc::command_line(*pid), proc::environment(*pid)].concat();
+        *pid != std::process::id() && proc::alive(*pid) && words.iter().any(|word| word.contains(&name))
+    };
+    proc::wait_for("end the processes of a sweep", END_LIMIT, || {
+        let left: Vec<u32> = proc::all().into_iter().filter(ours).collect();
+        left.iter().for_each(|pid| drop(proc::signal(*pid, Signal::KILL)));
+        left.is_empty().then_some(())
+    })
+}
