@@ -126,6 +126,9 @@ impl Story {
         if retained.len() < least || (retained.len() > least && !run.excused) {
             return Err(format!("{retained:?} is kept, of {:?} the first {least} must be", run.applied));
         }
+        if run.effective && !run.excused && retained != run.plan.keeps {
+            return Err(format!("{retained:?} is kept, the plan named {:?}", run.plan.keeps));
+        }
         Ok(retained.into_iter().map(str::to_string).collect())
     }
 
