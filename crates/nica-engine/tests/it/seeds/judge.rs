@@ -5,7 +5,7 @@ use nica_engine::effect::{Effect, Generation};
 use nica_engine::next::{Action, Ending};
 use nica_engine::plan::Status;
 use nica_engine::release::{Migration, UndoClass};
-use nica_engine::world::{MigrationSeen, World};
+use nica_engine::world::{MigrationSeen, Verdict, World};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Story {
@@ -55,6 +55,9 @@ impl Story {
     fn judge_live(&mut self) -> Result<(), String> {
         if !self.run().committed || self.run().back {
             return Err("live without Commit".to_string());
+        }
+        if self.verdict != Verdict::Pass {
+            return Err(format!("live after the verdict {:?}", self.verdict));
         }
         let target = self.run().target;
         self.components_are(Some(target))?;
