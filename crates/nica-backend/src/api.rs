@@ -22,7 +22,7 @@ use crate::readiness::{Needs, State};
 use crate::server::Phase;
 use crate::store::Store;
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response_with_state};
 use axum::routing::get;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -67,9 +67,11 @@ fn finished(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
     routes
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), limits::headers_within))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn(answer::finish))
         .layer(from_fn_with_state(app.clone(), trace::begin))
+        .layer(map_response_with_state(app.clone(), answer::name_release))
         .with_state(app)
 }
 

@@ -8,7 +8,6 @@ mod control;
 use crate::api::{self, App, Metrics};
 use crate::cli::Build;
 use crate::config::{self, Address};
-use crate::embedded;
 use crate::orchestrator::search_foods::Foods;
 use crate::readiness::{self, Needs, State};
 use crate::server::{self, Gate, Phase, Socket, SocketError};
@@ -118,7 +117,7 @@ fn assemble(
         build,
         store: Store::new(&config.database, config.read_only)?,
         foods: Foods::default(),
-        needs: Needs::new(embedded::migration_ids()),
+        needs: Needs::new(build.bundle.migration_ids()),
         readiness,
         phase,
         metrics: Metrics::new(&config.replica.generation, logs.dropped()),

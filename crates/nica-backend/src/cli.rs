@@ -1,5 +1,8 @@
 //! Arguments in, an outcome out; `main` prints it. The long-running work is started here and lives in `app`.
 
+mod database;
+
+use crate::embedded::Bundle;
 use crate::{app, config};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -10,6 +13,8 @@ pub mod exit {
     pub const FAILED: u8 = 1;
     /// Wrong arguments or configuration: another start will end the same way.
     pub const USAGE: u8 = 2;
+    /// The database cannot be reached, or is another one than was meant.
+    pub const UNREACHABLE: u8 = 40;
 }
 
 /// What was built.
@@ -17,6 +22,7 @@ pub mod exit {
 pub struct Build {
     pub version: &'static str,
     pub commit: &'static str,
+    pub bundle: Bundle,
 }
 
 /// What a command leaves behind.
@@ -48,6 +54,10 @@ enum Command {
         #[arg(long)]
         read_only: bool,
     },
+    /// Bring the database to what this program needs; on one that a deployer manages, only say what is missing
+    MigrateSeed(database::Database),
+    /// Tell whether the database has what this program needs; exit 0 healthy, 1 not, 40 unreachable
+    Healthcheck(database::Database),
     /// Print version and commit
     Version,
 }
@@ -57,6 +67,8 @@ pub fn run(build: Build, arguments: impl IntoIterator<Item = OsString>) -> Outco
     match Cli::try_parse_from(arguments) {
         Err(error) => usage(&error),
         Ok(Cli { command: Command::Serve { read_only } }) => serve(build, read_only),
+        Ok(Cli { command: Command::MigrateSeed(asked) }) => database::migrate_seed(build, &asked),
+        Ok(Cli { command: Command::Healthcheck(asked) }) => database::healthcheck(build, &asked),
         Ok(Cli { command: Command::Version }) => {
             let stdout = format!("nica-backend {} ({})\n", build.version, build.commit);
             Outcome { stdout, ..Outcome::default() }

@@ -3,6 +3,7 @@
 //! One struct per subject; each field's comment names its variable, default and meaning. All mistakes are found in
 //! one reading and reported together, and no message ever repeats the value of a secret.
 
+mod actor;
 mod auth;
 mod database;
 mod http;
@@ -11,6 +12,7 @@ mod reader;
 mod replica;
 mod secret;
 
+pub use actor::Actor;
 pub use auth::Auth;
 pub use database::Database;
 pub use http::{Address, Http};
@@ -19,6 +21,7 @@ pub use reader::{Mistake, Mistakes};
 pub use replica::{Inherited, Replica};
 pub use secret::Secret;
 
+use nica_migrate::DbUrl;
 use reader::Reader;
 
 /// Looks a variable up; the process environment outside of tests.
@@ -48,6 +51,13 @@ pub fn serve(lookup: Lookup<'_>, read_only: bool) -> Result<Serve, Mistakes> {
         read_only,
     };
     reader.finish(config)
+}
+
+/// What a command on a database needs: where, and in whose name.
+pub fn command(lookup: Lookup<'_>) -> Result<(DbUrl, Actor), Mistakes> {
+    let mut reader = Reader::new(lookup);
+    let read = (database::url(&mut reader), Actor::read(&mut reader));
+    reader.finish(read)
 }
 
 /// A variable of this process. An empty one counts as not set, one that is no text as a mistake further on.

@@ -1,13 +1,23 @@
-//! What this program brings along: its migrations and seeds, listed by the build script.
+//! What a program brings along: its migrations and seeds. They enter in `main`, so that a release with other ones
+//! compiles that file alone and links again.
 //!
 //! A program needs every migration that it was built with. That is how two releases of one source tree differ.
 
-include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+/// File names, as in the repository, and their texts; sorted by name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bundle {
+    /// `0001_foods/up.sql` and so on.
+    pub migrations: &'static [(&'static str, &'static str)],
+    /// `0001_sexo.toml` and so on.
+    pub seeds: &'static [(&'static str, &'static str)],
+}
 
-/// Ids of the embedded migrations, in order, each once.
-pub fn migration_ids() -> Vec<&'static str> {
-    let mut ids: Vec<&str> =
-        MIGRATION_FILES.iter().filter_map(|(path, _)| Some(path.split_once('/')?.0)).collect();
-    ids.dedup();
-    ids
+impl Bundle {
+    /// Ids of the migrations, in order, each once.
+    pub fn migration_ids(&self) -> Vec<&'static str> {
+        let mut ids: Vec<&str> =
+            self.migrations.iter().filter_map(|(path, _)| Some(path.split_once('/')?.0)).collect();
+        ids.dedup();
+        ids
+    }
 }

@@ -1,8 +1,10 @@
 //! The program: hands its arguments to the library and prints what comes back.
 //!
-//! Version and commit enter here and nowhere else, so that another version compiles this file and links again.
+//! Version, commit, migrations and seeds enter here and nowhere else, so that another release compiles this file and
+//! links again.
 
 use nica_backend::cli::{self, Build};
+use nica_backend::embedded::Bundle;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -15,6 +17,7 @@ const BUILD: Build = Build {
         Some(commit) => commit,
         None => "unknown",
     },
+    bundle: include!(env!("NICA_EMBEDDED")),
 };
 
 fn main() -> ExitCode {

@@ -7,6 +7,12 @@
     clippy::disallowed_methods,
     reason = "a test program: adopts descriptors, reads variables"
 )]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::exit,
+    reason = "a test program: its output is evidence"
+)]
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};

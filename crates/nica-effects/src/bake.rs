@@ -7,10 +7,11 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
 use crate::probe;
+use crate::process::Metrics;
 use nica_engine::effect::{Desired, Effect};
 use nica_engine::metrics_text;
 use nica_engine::plan::Plan;
-use nica_engine::validate::{self, ComponentSeen, Figures, Judgement, Scrape, Seen};
+use nica_engine::validate::{self, ComponentSeen, Figures, Health, Judgement, Scrape, Seen};
 use nica_engine::world::Verdict;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -63,13 +64,12 @@ impl Bake {
         let components = hands.components().await?;
         for (name, watched) in &mut self.components {
             watched.seen.ready = components.get(name).map_or(0, |seen| seen.ready);
-            let replicas = metrics.get(name).and_then(|by| by.get(&watched.seen.generation));
-            watched.take(replicas);
+            watched.take(metrics.get(name).and_then(|by| by.get(&watched.seen.generation)));
         }
         let seen = Seen {
             elapsed: self.since.elapsed(),
             components: self.components.iter().map(|(name, w)| (name.clone(), w.seen.clone())).collect(),
-            health: None,
+            health: health(hands.access.health_url.as_deref()).await,
             database: None,
         };
         let judgement = validate::judge(&seen, &self.policy, self.baseline.as_ref());
@@ -129,16 +129,13 @@ impl Watched {
         Watched { desired: desired.clone(), seen, unanswered, prober }
     }
 
-    fn take(&mut self, text: Option<&String>) {
-        let replicas = text.map(|t| BTreeMap::from([(1u32, t.clone())]));
-        let replicas = replicas.as_ref();
+    fn take(&mut self, metrics: Option<&Metrics>) {
         self.seen.unanswered = self.unanswered.load(Ordering::Relaxed);
-        for replica in 1..=self.desired.replicas {
-            match replicas.and_then(|by| by.get(&replica)).map(|text| metrics_text::parse(text)) {
-                Some(Ok(counted)) => self.seen.scrapes.push(Scrape { replica, counted }),
-                Some(Err(_)) | None => self.seen.gaps += 1,
-            }
-        }
+        let living = metrics.map(|m| &m.living).into_iter().flatten();
+        let read = living.filter_map(|(replica, text)| Some((*replica, metrics_text::parse(text).ok()?)));
+        let read: Vec<_> = read.collect();
+        self.seen.gaps += u64::from(self.desired.replicas).saturating_sub(read.len() as u64);
+        self.seen.scrapes.extend(read.into_iter().map(|(replica, counted)| Scrape { replica, counted }));
     }
 }
 
@@ -146,6 +143,24 @@ impl Drop for Watched {
     fn drop(&mut self) {
         self.prober.abort();
     }
+}
+
+/// What the environment's URL says, where the policy names one.
+async fn health(url: Option<&str>) -> Option<Health> {
+    let url = url?;
+    let Some((address, path)) =
+        url.strip_prefix("http://").map(|rest| rest.split_once('/').unwrap_or((rest, "")))
+    else {
+        return Some(Health::Unknown(format!("{url} is not of the form http://host:port/path")));
+    };
+    Some(match probe::get(address, &format!("/{path}")).await {
+        Ok(status @ 200..300) => {
+            tracing::debug!(status, "health of the environment's URL");
+            Health::Good
+        }
+        Ok(status) => Health::Bad(format!("{url} answers {status}")),
+        Err(error) => Health::Bad(error.to_string()),
+    })
 }
 
 /// Probes at an even pace until the bake ends. What the service answered it counts itself.

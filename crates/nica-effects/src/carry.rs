@@ -32,20 +32,30 @@ pub enum Carried {
     },
     /// A person has to look; the run stays open.
     Held(String),
+    /// A signal came; the run stays open where it is, as safe as after a kill.
+    Interrupted,
     /// Cannot go back as things are; the run stays open and every further deploy looks again.
     Stuck(String),
 }
 
 /// A lock that could not be had is tried again this often before the step counts as refused.
 const LOCK_TRIES: u32 = 30;
+/// Answers in a row that did not come, each under a new fence, until nobody counts as reachable.
+const LOST_TRIES: u32 = 8;
 const LOCK_PAUSE: Duration = Duration::from_millis(60);
 
 /// Carry the run that is open. The caller has taken `hands` and admitted the target.
 pub async fn carry(hands: &mut Hands, memory: &mut Memory) -> Result<Carried, Failure> {
     loop {
+        if hands.must_stop() {
+            return Ok(Carried::Interrupted);
+        }
         match turn(hands, memory).await {
             Ok(Some(carried)) => return Ok(carried),
-            Ok(None) => memory.locked = 0,
+            Ok(None) => memory.went_on(),
+            Err(Failure::Lost(why)) if memory.lost >= LOST_TRIES => {
+                return Err(Failure::Unreachable { participant: "database or target", why });
+            }
             Err(Failure::Lost(why)) => {
                 hands.readmit(&why).await?;
                 memory.fence_changed();

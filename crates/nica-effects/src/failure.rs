@@ -41,7 +41,8 @@ impl Failure {
             Class::Superseded => Failure::Superseded,
             Class::LockNotAvailable => Failure::Locked(why),
             Class::LostAnswer => Failure::Lost(why),
-            Class::Sql => Failure::Refused(why),
+            // Our own statements on our own tables: no user and no migration can be at fault.
+            Class::Sql => Failure::Records(format!("ask the record database: {why}")),
         }
     }
 }
@@ -49,7 +50,10 @@ impl Failure {
 impl Failure {
     pub fn seeds(error: SeedError) -> Failure {
         match error {
-            SeedError::Sql { source, .. } => Failure::sql(source),
+            SeedError::Sql { ref source, .. } if classify(source) != Class::Sql => match error {
+                SeedError::Sql { source, .. } => Failure::sql(source),
+                other => Failure::Refused(other.to_string()),
+            },
             other => Failure::Refused(other.to_string()),
         }
     }
@@ -63,11 +67,12 @@ impl From<FenceError> for Failure {
             FenceError::LockNotAvailable { why } => Failure::Locked(why),
             FenceError::LostAnswer { why } => Failure::Lost(why),
             FenceError::Held { .. } => Failure::LeaseTaken(why),
-            FenceError::Unendable { .. } | FenceError::Connect(_) | FenceError::Pooler { .. } => {
-                Failure::Unreachable { participant: "database", why }
-            }
+            FenceError::Torn { .. }
+            | FenceError::Unendable { .. }
+            | FenceError::Connect(_)
+            | FenceError::Pooler { .. } => Failure::Unreachable { participant: "database", why },
             FenceError::Managed { .. } | FenceError::Name { .. } => Failure::Mismatch(why),
-            FenceError::Sql { why, .. } => Failure::Refused(why),
+            FenceError::Sql { why, .. } => Failure::Records(format!("ask the record database: {why}")),
         }
     }
 }
@@ -76,7 +81,8 @@ impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Failure {
         let why = error.to_string();
         match error {
-            TargetError::NoAnswer { .. } => Failure::Lost(why),
+            // Gone or silent: a new supervisor is started when we are admitted again.
+            TargetError::NoAnswer { .. } | TargetError::Unreachable { .. } => Failure::Lost(why),
             TargetError::Refused(Refusal::Superseded { .. }) => Failure::Superseded,
             // Decided on what is no longer so: nothing was changed, the next look decides anew.
             TargetError::Refused(Refusal::Duplicate { .. }) => Failure::Locked(why),
@@ -108,11 +114,7 @@ impl From<StateError> for Failure {
 impl From<RecordError> for Failure {
     fn from(error: RecordError) -> Failure {
         match error {
-            RecordError::Sql(error) => match Failure::sql(error) {
-                // Our own statements on our own tables: no user and no migration can be at fault.
-                Failure::Refused(why) => Failure::Records(why),
-                other => other,
-            },
+            RecordError::Sql(error) => Failure::sql(error),
             other => Failure::Records(other.to_string()),
         }
     }

@@ -12,6 +12,7 @@ use nica_engine::effect::Generation;
 use nica_engine::next::Direction;
 use nica_engine::plan::Status;
 use nica_engine::world::{Clock, ComponentSeen, MigrationSeen, SeedsSeen, World};
+use nica_migrate::attic::{self, WaitingState};
 use nica_migrate::state::{self, AppliedMigration, MigrationState};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Client;
@@ -36,10 +37,12 @@ pub async fn observe(hands: &mut Hands, run: &OpenRun, memory: &Memory) -> Resul
     Ok(world)
 }
 
-/// Migrations whose values wait in the attic and whose columns are there again.
+/// Migrations whose values wait in the attic for the next up, or to be moved back now. What did not fit stays there
+/// and is waited for no longer.
 pub async fn parked(client: &Client) -> Result<BTreeSet<String>, Failure> {
-    let _ = client;
-    Ok(BTreeSet::new())
+    let waits = |w: &attic::Waiting| matches!(w.state, WaitingState::Parked | WaitingState::Unparking);
+    let waiting = attic::waiting(client).await?;
+    Ok(waiting.into_iter().filter(waits).map(|w| w.migration).collect())
 }
 
 pub async fn components(hands: &mut Hands) -> Result<BTreeMap<String, ComponentSeen>, Failure> {

@@ -125,7 +125,12 @@ async fn up_once(
 
 async fn sql_down(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
     begin(hands, run, n, Way::Back).await?;
-    let mut attempts = hands.session(run).attempts().await?;
+    let session = hands.session(run);
+    if migration.class == UndoClass::Parking {
+        // Most values are copied beside the traffic; the down itself copies the rest under its lock.
+        session.park(&migration.id).await?;
+    }
+    let mut attempts = session.attempts().await?;
     loop {
         let tried = down_once(&mut attempts, run, n, &migration.id).await;
         if attempts.judge(tried).await?.is_some() {
@@ -157,14 +162,34 @@ pub async fn retain(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Fa
     Ok(tx.commit().await?)
 }
 
-async fn converge_up(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> {
-    todo!()
+async fn converge_up(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    migration: &Migration,
+) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let text = stored(hands.client(), migration).await?;
+    hands.session(run).converge_up(&text).await?;
+    mark(hands, run, n, Status::Done, json!({ "migration": migration.id })).await
 }
-async fn converge_down(_: &mut Hands, _: &OpenRun, _: usize, _: &Migration) -> Result<(), Failure> {
-    todo!()
+
+async fn converge_down(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    migration: &Migration,
+) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Back).await?;
+    hands.session(run).converge_down(&migration.id).await?;
+    mark(hands, run, n, Status::Undone, json!({ "migration": migration.id })).await
 }
-async fn unpark(_: &mut Hands, _: &OpenRun, _: usize, _: &str) -> Result<(), Failure> {
-    todo!()
+
+async fn unpark(hands: &mut Hands, run: &OpenRun, n: usize, migration: &str) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    let back = hands.session(run).unpark(migration).await?;
+    let misfits: i64 = back.misfits.iter().map(|m| m.rows).sum();
+    mark(hands, run, n, Status::Done, json!({ "moved": back.moved, "left": misfits })).await
 }
 
 async fn seeds_up(hands: &mut Hands, run: &OpenRun, n: usize, files: &[SeedFile]) -> Result<(), Failure> {

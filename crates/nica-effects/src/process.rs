@@ -20,7 +20,7 @@ pub mod supervisor;
 
 pub use client::{TargetClient, TargetError};
 pub use kernel::ProcessId;
-pub use metrics::merge as merge_metrics;
+pub use metrics::Metrics;
 pub use protocol::{
     Cursor, Hello, Identity, Limits, Observed, PROTOCOL, Phase, Pins, ProcessSeen, Refusal, SecretValue,
     Seen, Set,

@@ -66,7 +66,9 @@ pub fn judge(history: &History) -> Option<(Class, String)> {
     };
     let late = || {
         let outlook = history.readiness.as_ref()?;
-        readiness::judge(outlook).map(|line| (Class::Readiness, line))
+        let line = readiness::judge(outlook)?;
+        let exit = history.exits.last().map(|exit| format!("; the last exit was with {}", exit.reason));
+        Some((Class::Readiness, line + &exit.unwrap_or_default()))
     };
     cannot.or_else(crash).or_else(late)
 }
@@ -83,5 +85,15 @@ mod tests {
         assert!(matches!(judge(&history), Some((Class::CrashLoop, _))));
         history.proven = true;
         assert_eq!(judge(&history), None);
+    }
+
+    #[test]
+    fn being_late_names_the_last_exit() {
+        let exits = vec![Exit { reason: Reason::Code(7), ready_ms: None }];
+        let outlook = readiness::Outlook { limit_ms: 1, passed_ms: 2, missing: 1, next_probe_in_ms: 0 };
+        let history = History { proven: true, exits, readiness: Some(outlook), ..History::default() };
+        let (class, line) = judge(&history).expect("it is late");
+        assert_eq!(class, Class::Readiness);
+        assert!(line.ends_with("the last exit was with code 7"), "{line}");
     }
 }

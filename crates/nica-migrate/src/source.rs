@@ -7,11 +7,13 @@ mod folder;
 mod hazards;
 mod manifest;
 mod refused;
+mod texts;
 
 pub use folder::read_dir;
 pub use hazards::{Verb, Write, writes};
 pub use manifest::{Backfill, Manifest, Park};
 pub use refused::{Lone, lone};
+pub use texts::read_texts;
 
 use crate::lexer;
 use serde::{Deserialize, Serialize};

@@ -8,20 +8,22 @@ mod component;
 mod environment;
 mod file;
 mod mistake;
+mod notes;
 mod people;
 mod section;
 mod service;
-pub mod variables;
+pub(crate) mod variables;
 
 pub(crate) use component::{Component, Source};
 pub(crate) use mistake::Mistakes;
-pub(crate) use section::Origin;
+pub(crate) use notes::Origin;
 pub(crate) use service::Service;
 
 use file::File;
 use nica_engine::people::People;
 use nica_engine::policy::Environment;
-use section::Notes;
+use notes::Notes;
+use section::Section;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -74,8 +76,8 @@ pub(crate) fn parse(nica: (&str, &str), people: Option<(&str, &str)>) -> Result<
     let people_notes = Notes::new(people.map_or(File::new("people.toml", ""), |(n, t)| File::new(n, t)));
     let root = notes.parse();
     let people_root = people_notes.parse();
-    let people = people::read(&people_notes.root(people_root.get_ref()));
-    let config = service::read(notes.root(root.get_ref()), people);
+    let people = people::read(&Section::root(&people_notes, people_root.get_ref()));
+    let config = service::read(Section::root(&notes, root.get_ref()), people);
     checks::all(&notes, &config);
     let mut mistakes = notes.mistakes.into_inner();
     mistakes.extend(people_notes.mistakes.into_inner());

@@ -19,11 +19,15 @@ mod traffic;
 mod workspace;
 mod writer;
 
+pub(crate) use build::{Profile, nica as build_nica, plain_service};
+pub(crate) use judge::{is_ready, version};
+pub(crate) use nica::Nica;
+pub(crate) use place::Place;
+pub(crate) use postgres::Postgres;
+pub(crate) use workspace::copy_folder;
+
 use crate::ci;
 use anyhow::{Context as _, Result};
-use nica::Nica;
-use place::Place;
-use postgres::Postgres;
 use report::Report;
 use std::fs;
 use story::Story;
@@ -34,6 +38,9 @@ pub(crate) struct Options {
     /// End with one JSON object on stdout; the story goes to stderr
     #[arg(long)]
     json: bool,
+    /// Build quickly instead of as shipped, for work on the demo itself
+    #[arg(long, hide = true)]
+    dev: bool,
     /// Leave everything running to look around, and say how to stop it
     #[arg(long)]
     keep: bool,
@@ -75,10 +82,10 @@ fn tell(options: &Options, place: &Place) -> Result<Report> {
     }
     let keys = Keys::make(place)?;
     eprintln!("building nica and {} releases of the service from this checkout", EDITIONS.len());
-    let program = build::nica(&place.folder.join("bin"))?;
-    for edition in &EDITIONS {
-        edition.write_sources(place)?;
-        build::service(&edition.folder(place), edition.version)?;
+    let profile = if options.dev { Profile::Dev } else { Profile::Release };
+    let program = build::nica(profile, &place.folder.join("bin"))?;
+    for edition in build::ORDER.iter().map(|number| &EDITIONS[*number]) {
+        build::service(profile, edition, place)?;
         edition.write_policy(place, &keys)?;
     }
     let results = place.folder.join("ci.json");

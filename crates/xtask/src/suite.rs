@@ -7,6 +7,7 @@ mod child;
 mod libtest;
 mod summary;
 
+use crate::kill;
 use crate::repo;
 use crate::tidy;
 use anyhow::{Result, bail};
@@ -29,6 +30,8 @@ enum How {
     Tidy,
     /// A command that prints like Rust's test harness. `whole` stands where nobody named something smaller.
     Libtest { command: &'static [&'static str], whole: &'static [&'static str] },
+    /// Cases of the kill sweep: one check each.
+    Kill,
 }
 
 /// Longer than the slowest suite on two cold cores; a suite that needs more hangs.
@@ -51,6 +54,7 @@ pub(crate) const SUITES: &[Suite] = &[
         what: "unit and integration tests of all crates",
         how: How::Libtest { command: &["cargo", "test", "--no-fail-fast"], whole: &["--workspace"] },
     },
+    Suite { name: "kill", what: "runs killed and stopped at every point", how: How::Kill },
 ];
 
 pub(crate) fn run(name: Option<&str>, args: &[String]) -> Result<bool> {
@@ -81,6 +85,7 @@ impl Suite {
         let counts = match self.how {
             How::Check(command) => check(command, args)?,
             How::Tidy => judge_tidy()?,
+            How::Kill => kill::run(args)?,
             How::Libtest { command, whole } => {
                 let whole = if args.is_empty() { whole } else { &[] };
                 libtest(&[command, whole].concat(), args)?
@@ -135,7 +140,7 @@ mod tests {
     fn a_suite_is_found_by_its_name_or_the_names_are_told() {
         assert!(find("cargo").is_ok());
         let error = find("crago").err().expect("no such suite").to_string();
-        assert_eq!(error, "find suite `crago`: there are fmt, clippy, tidy, cargo");
+        assert_eq!(error, "find suite `crago`: there are fmt, clippy, tidy, cargo, kill");
     }
 
     #[test]

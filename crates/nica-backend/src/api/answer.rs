@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 const X_TRACE_ID: &str = "x-trace-id";
+const X_NICA_VERSION: &str = "x-nica-version";
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// The route of a request that no route matched.
@@ -99,6 +100,12 @@ fn log(method: &str, route: &str, status: StatusCode, problem: Option<&Problem>,
             "request answered"
         );
     }
+}
+
+/// Says which release answered: while two of them serve, an error must be told to the right one.
+pub(super) async fn name_release(State(app): State<Arc<App>>, mut response: Response) -> Response {
+    response.headers_mut().insert(X_NICA_VERSION, HeaderValue::from_static(app.build.version));
+    response
 }
 
 /// Counts an answer of the service socket.

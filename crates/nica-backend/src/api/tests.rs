@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cli::Build;
+use crate::embedded::Bundle;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::IntoResponse as _;
@@ -17,7 +18,7 @@ fn app() -> Arc<App> {
     };
     let config = config::serve(&lookup, true).expect("good");
     Arc::new(App {
-        build: Build { version: "1", commit: "c" },
+        build: Build { version: "1", commit: "c", bundle: Bundle::default() },
         store: Store::new(&config.database, true).expect("nothing is opened yet"),
         foods: Foods::default(),
         needs: Needs::default(),

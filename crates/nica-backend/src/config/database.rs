@@ -41,7 +41,7 @@ impl Database {
 }
 
 /// An unreadable address counts as one that leads nowhere, so that reading goes on.
-fn url(reader: &mut Reader<'_>) -> DbUrl {
+pub(super) fn url(reader: &mut Reader<'_>) -> DbUrl {
     let next = "set DATABASE_URL to postgresql://USER:PASSWORD@HOST:5432/NAME; write /, ? and # of a password as \
                 %2F, %3F and %23";
     let text = reader.text("DATABASE_URL");

@@ -1,6 +1,7 @@
 //! The program as others meet it: a process with sockets, beside a real Postgres.
 
 mod client;
+mod commands;
 mod configuration;
 mod drain;
 mod foods;

@@ -2,7 +2,7 @@
 
 use crate::client::{get, put, request};
 use crate::replica::{Replica, SECRET};
-use crate::world;
+use crate::world::{self, BUNDLE};
 use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
@@ -111,7 +111,7 @@ fn built_with(url: &DbUrl, needs: &[&str], applied: &[&str]) -> Router {
     let applied = applied.iter().map(ToString::to_string).collect();
     let state = State { readiness: Readiness::Ready, was_ready: true, applied, misses: 0 };
     api::service(Arc::new(App {
-        build: Build { version: "2", commit: "c" },
+        build: Build { version: "2", commit: "c", bundle: BUNDLE },
         store: Store::new(&config.database, false).expect("nothing is opened yet"),
         foods: Foods::default(),
         needs: Needs::new(needs.iter().copied()),

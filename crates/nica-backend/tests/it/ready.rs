@@ -37,7 +37,7 @@ async fn the_admin_socket_answers_before_ready_and_the_service_socket_does_not()
     let mut answer = Box::pin(answer);
     assert!(timeout(Duration::from_millis(300), &mut answer).await.is_err(), "accepted before ready");
     let session = world::session(&url).await;
-    for id in nica_backend::embedded::migration_ids() {
+    for id in world::BUNDLE.migration_ids() {
         world::apply(&session, id).await;
     }
     becomes(&replica.admin, 200).await;

@@ -2,8 +2,7 @@
 
 use crate::client::get;
 use crate::replica::Replica;
-use crate::world;
-use nica_backend::embedded::SEED_FILES;
+use crate::world::{self, BUNDLE};
 use nica_backend::store::foods::NUTRIENTS;
 use nica_migrate::seed::{self, SeedFile};
 use nica_migrate::source::read_dir;
@@ -12,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 fn files() -> Vec<SeedFile> {
-    SeedFile::parse_all(SEED_FILES.iter().copied()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    SeedFile::parse_all(BUNDLE.seeds.iter().copied()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 fn rows(table: &str) -> Vec<BTreeMap<String, Value>> {
@@ -38,9 +37,42 @@ async fn seeded() -> (nica_migrate::DbUrl, bool) {
 #[test]
 fn migrations_are_what_a_migrator_takes() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for folder in [root.join("../../migrations"), root.join("tests/later")] {
+    for folder in [root.join("../../migrations"), root.join("../xtask/demo/migrations")] {
         let read = read_dir(&folder).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         assert!(read.iter().all(|migration| migration.down.is_some()));
+    }
+}
+
+/// Every file below a folder, by its path inside, sorted.
+fn texts(folder: &Path, prefix: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            found.extend(texts(&entry.path(), &format!("{name}/")));
+        } else {
+            found.push((name, std::fs::read_to_string(entry.path()).expect("a text")));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_program_brings_along_each_file_of_migrations_and_seeds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (folder, listed) in [("migrations", BUNDLE.migrations), ("seeds", BUNDLE.seeds)] {
+        let there = texts(&root.join(folder), "");
+        let listed: Vec<(String, String)> =
+            listed.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
+        let names = |files: &[(String, String)]| files.iter().map(|file| file.0.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            names(&listed),
+            names(&there),
+            "name the files of {folder}/ in embedded.in, in this order"
+        );
+        assert_eq!(listed, there);
     }
 }
 

@@ -1,11 +1,15 @@
 //! One Postgres for all tests, and a database of its own for each.
 
+use nica_backend::embedded::Bundle;
 use nica_migrate::scratch::ScratchCluster;
 use nica_migrate::{DbUrl, connect, schema};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
 use tokio_postgres::Client;
+
+/// What the program under test was built with.
+pub(crate) const BUNDLE: Bundle = include!(env!("NICA_EMBEDDED"));
 
 static CLUSTER: OnceCell<ScratchCluster> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -14,10 +18,14 @@ async fn cluster() -> &'static ScratchCluster {
     CLUSTER.get_or_init(async || ScratchCluster::start().await.expect("a scratch cluster starts")).await
 }
 
+pub(crate) async fn empty() -> DbUrl {
+    let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    cluster().await.create_database(&name).await.expect("a database")
+}
+
 /// A database with the schema `nica` and nothing else.
 pub(crate) async fn bare() -> DbUrl {
-    let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let url = cluster().await.create_database(&name).await.expect("a database");
+    let url = empty().await;
     let mut client = session(&url).await;
     schema::genesis(&mut client, "nica", "test").await.expect("genesis");
     url
@@ -27,7 +35,7 @@ pub(crate) async fn bare() -> DbUrl {
 pub(crate) async fn migrated() -> DbUrl {
     let url = bare().await;
     let client = session(&url).await;
-    for id in nica_backend::embedded::migration_ids() {
+    for id in BUNDLE.migration_ids() {
         apply(&client, id).await;
     }
     url
@@ -36,7 +44,7 @@ pub(crate) async fn migrated() -> DbUrl {
 /// Applies one migration of the program, or one of those that later releases bring.
 pub(crate) async fn apply(client: &Client, id: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = [root.join("../../migrations"), root.join("tests/later")];
+    let folders = [root.join("../../migrations"), root.join("../xtask/demo/migrations")];
     let texts = folders.map(|folder| std::fs::read_to_string(folder.join(id).join("up.sql")));
     let up = texts.into_iter().find_map(Result::ok).expect(id);
     client.batch_execute(&up).await.expect(id);

@@ -17,6 +17,8 @@ pub struct Memory {
     pub drifted: bool,
     /// Tries in a row that did not get a lock.
     pub locked: u32,
+    /// Answers in a row that did not come.
+    pub lost: u32,
     pub bake: Option<crate::bake::Bake>,
     back_since: Option<Instant>,
     waiting_since: BTreeMap<usize, Instant>,
@@ -39,6 +41,13 @@ impl Memory {
     /// Under a new fence every limit and the bake start anew: what was measured under the old one may be stale.
     pub fn fence_changed(&mut self) {
         self.bake = None;
+        self.lost += 1;
+    }
+
+    /// Something was done or seen: failures in a row begin to count anew.
+    pub fn went_on(&mut self) {
+        self.locked = 0;
+        self.lost = 0;
     }
 
     pub fn back_for_ms(&self) -> u64 {

@@ -7,10 +7,12 @@
 mod start;
 
 use super::ProcessError;
+use super::kernel::Process;
 use super::protocol::{
     Cursor, Hello, Identity, Observed, PROTOCOL, Pins, Refusal, Reply, Request, SecretValue, Set,
 };
 use super::state;
+use crate::process::metrics::Metrics;
 use nica_engine::Digest;
 use nica_engine::effect::{Generation, SecretName};
 use std::collections::BTreeMap;
@@ -141,7 +143,7 @@ impl TargetClient {
     }
 
     /// One Prometheus text per component and generation: living replicas and those that have gone.
-    pub async fn scrape(&self) -> Result<BTreeMap<String, BTreeMap<Generation, String>>, TargetError> {
+    pub async fn scrape(&self) -> Result<BTreeMap<String, BTreeMap<Generation, Metrics>>, TargetError> {
         match self.ask(&Request::Scrape, ANSWER_LIMIT).await? {
             Reply::Metrics(metrics) => Ok(metrics),
             _ => Err(TargetError::Answer),
@@ -150,9 +152,12 @@ impl TargetClient {
 
     /// Drains every replica and ends keeper and supervisor; waits until they have gone. Desired state stays.
     pub async fn stop(&self, fence: i64, limit: Duration) -> Result<(), TargetError> {
+        let holder = state::Lock::holder(&self.state.join("lock"));
+        let process =
+            holder.and_then(|holder| Process::open(holder.pid).ok()?.filter(|process| process.id == holder));
         self.done(&Request::Stop { fence }).await?;
         let end = Instant::now() + limit;
-        while !state::Lock::is_free(&self.state.join("lock")) {
+        while process.as_ref().is_some_and(|process| !process.wait(Duration::ZERO)) {
             if Instant::now() > end {
                 return Err(TargetError::Stuck { state: self.state.clone(), why: "replicas do not end" });
             }
@@ -179,7 +184,9 @@ impl TargetClient {
         let stream = self.connection().await?;
         let reply = tokio::time::timeout(limit, exchange(stream, request));
         let reply = reply.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        match reply.map_err(|source| TargetError::NoAnswer { state: self.state.clone(), source })? {
+        let reply = reply.map_err(|source| TargetError::NoAnswer { state: self.state.clone(), source })?;
+        // What could not be understood is not repeated: it may carry anything that a replica said.
+        match serde_json::from_str(&reply).map_err(|_| TargetError::Answer)? {
             Reply::Refused(refusal) => Err(refusal.into()),
             reply => Ok(reply),
         }
@@ -193,7 +200,7 @@ impl TargetClient {
     }
 }
 
-async fn exchange(stream: UnixStream, request: &Request) -> io::Result<Reply> {
+async fn exchange(stream: UnixStream, request: &Request) -> io::Result<String> {
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     let mut stream = BufReader::new(stream);
@@ -202,5 +209,5 @@ async fn exchange(stream: UnixStream, request: &Request) -> io::Result<Reply> {
     if stream.read_line(&mut reply).await? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(serde_json::from_str(&reply)?)
+    Ok(reply)
 }

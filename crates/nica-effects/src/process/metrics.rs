@@ -3,11 +3,21 @@
 //! Counters, histograms and summaries add up, over the dead as well: what they served was served. Gauges add up
 //! over the living only, so that a gauge which one leader sets is read from whoever leads.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// What a generation of a component has counted, as Prometheus text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Over living replicas and those that have gone.
+    pub total: String,
+    /// By the number of each replica that lives: a gate never takes one of them for all.
+    pub living: BTreeMap<u32, String>,
+}
+
 /// One text per replica, and whether that replica still lives.
-pub fn merge<'a>(texts: impl IntoIterator<Item = (&'a str, bool)>) -> String {
+pub(super) fn merge<'a>(texts: impl IntoIterator<Item = (&'a str, bool)>) -> String {
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     for (text, alive) in texts {
         add(&mut families, text, alive);

@@ -4,6 +4,7 @@
 //! is what `observe` and `watch` are for.
 
 use super::kernel::ProcessId;
+use super::metrics::Metrics;
 use nica_engine::effect::{Generation, SecretName};
 use nica_engine::track::Diagnosis;
 use nica_engine::world::ComponentSeen;
@@ -70,7 +71,7 @@ pub(super) enum Reply {
     Secret(SecretName),
     Swept(u32),
     Observed(Observed),
-    Metrics(BTreeMap<String, BTreeMap<Generation, String>>),
+    Metrics(BTreeMap<String, BTreeMap<Generation, Metrics>>),
     Refused(Refusal),
 }
 

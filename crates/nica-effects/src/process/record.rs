@@ -153,6 +153,12 @@ impl Record {
         if !desired.listen.is_empty() && desired.listen.parse::<std::net::SocketAddr>().is_err() {
             return invalid(format!("listen `{}` is not ADDRESS:PORT", desired.listen));
         }
+        let taken = |(name, wanted): &(&String, &Wanted)| {
+            **name != set.component && !desired.listen.is_empty() && wanted.desired.listen == desired.listen
+        };
+        if let Some((other, _)) = self.components.iter().find(taken) {
+            return invalid(format!("listen `{}` is component `{other}`'s already", desired.listen));
+        }
         let session = session_name(identity, &set.component, &desired.generation());
         if session.len() > SESSION_NAME_BYTES_MAX {
             return invalid(format!(
@@ -237,7 +243,7 @@ mod tests {
     #[test]
     fn a_set_is_bound_to_the_generation_it_was_decided_on() {
         let first = set(1, "r/1", Some("a"), None);
-        check(&[first.clone()], Ok(()));
+        check(std::slice::from_ref(&first), Ok(()));
         check(&[first.clone(), set(1, "r/2", Some("b"), Some("a"))], Ok(()));
         check(&[first.clone(), set(1, "r/2", Some("b"), None)], Err("duplicate"));
         check(&[first.clone(), set(1, "r/2", Some("b"), Some("c"))], Err("duplicate"));
@@ -266,6 +272,19 @@ mod tests {
         check(&[base.clone(), forward.clone(), back.clone(), forward.clone()], Err("duplicate"));
         let [again, _] = go(2);
         check(&[base, forward, back, again], Ok(()));
+    }
+
+    #[test]
+    fn two_components_do_not_share_an_address() {
+        let mut other = set(1, "r/2", Some("b"), None);
+        other.component = "reader".into();
+        let nowhere = |mut set: Set| {
+            set.desired.as_mut().expect("some").listen = String::new();
+            set
+        };
+        let first = set(1, "r/1", Some("a"), None);
+        check(&[first.clone(), other.clone()], Err("other"));
+        check(&[nowhere(first), nowhere(other)], Ok(()));
     }
 
     #[test]

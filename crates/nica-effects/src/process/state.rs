@@ -13,6 +13,10 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Debug)]
 pub(super) struct StateDir {
@@ -48,8 +52,13 @@ impl StateDir {
         Lock::take(&self.root.join(name))
     }
 
-    /// The folder of this state's sockets. Its name is short, because socket paths end at 108 bytes.
+    /// The folder of this state's sockets: the one in use, whatever our own `XDG_RUNTIME_DIR` is, else a new one. Its
+    /// name is short, because socket paths end at 108 bytes.
     pub(super) fn runtime(&self) -> Result<PathBuf, ProcessError> {
+        let note = std::fs::read_to_string(self.socket_note()).ok();
+        if let Some(Ok(path)) = note.and_then(|note| Some(ours(Path::new(&note).parent()?.into()))) {
+            return Ok(path);
+        }
         let name = Digest::of(self.root.as_os_str().as_bytes());
         let path = config::runtime_dir().join(format!("nica-{}", &name.as_str()[..16]));
         match DirBuilder::new().mode(0o700).create(&path) {
@@ -80,10 +89,8 @@ impl Lock {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         let mut file = file.map_err(ProcessError::file("open", path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(ProcessError::Locked(path.into())),
-            Err(error) => return Err(ProcessError::file("lock", path)(error.into())),
+        if !exclusive(&file).map_err(ProcessError::file("lock", path))? {
+            return Err(ProcessError::Locked(path.into()));
         }
         let holder = serde_json::to_string(&kernel::this()).expect("two numbers always serialise");
         let written =
@@ -104,6 +111,18 @@ impl Lock {
         File::open(path).ok()?.read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
+}
+
+/// Whoever asks `is_free` holds it for an instant, so one refusal is not yet another holder.
+fn exclusive(file: &File) -> io::Result<bool> {
+    for _ in 0..LOCK_TRIES {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
 }
 
 /// Write, fsync, rename, fsync the folder: after this the new content is there, whatever happens.

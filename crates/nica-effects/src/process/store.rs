@@ -30,7 +30,12 @@ pub(super) enum StoreError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp(u64, u64, i64, i64);
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    changed: (i64, i64),
+}
 
 impl Store {
     pub(super) fn new(root: PathBuf) -> Store {
@@ -87,6 +92,15 @@ impl Store {
         Ok(path)
     }
 
+    /// The digest of what a process runs, whatever has become of the file's name since.
+    pub(super) fn of_process(&self, pid: i32) -> io::Result<Digest> {
+        let mut file = File::open(format!("/proc/{pid}/exe"))?;
+        let stamp = stamp(&file)?;
+        let known =
+            self.known().iter().find(|(_, verified)| **verified == stamp).map(|(digest, _)| digest.clone());
+        known.map_or_else(|| hash_into(&mut file, &mut io::sink()), Ok)
+    }
+
     /// Removes what is not kept, and what an interrupted copy left behind.
     pub(super) fn sweep(&self, keep: impl Fn(&str) -> bool) -> io::Result<u32> {
         let mut removed = 0;
@@ -106,14 +120,10 @@ impl Store {
     }
 }
 
-/// The digest of what a process runs, whatever has become of the file since.
-pub(super) fn exe_digest(pid: i32) -> io::Result<Digest> {
-    hash_into(&mut File::open(format!("/proc/{pid}/exe"))?, &mut io::sink())
-}
-
 fn stamp(file: &File) -> io::Result<Stamp> {
     let meta = file.metadata()?;
-    Ok(Stamp(meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec()))
+    let (device, inode, bytes) = (meta.dev(), meta.ino(), meta.size());
+    Ok(Stamp { device, inode, bytes, changed: (meta.ctime(), meta.ctime_nsec()) })
 }
 
 fn hash_into(from: &mut File, to: &mut impl Write) -> io::Result<Digest> {

@@ -34,7 +34,9 @@ fn judge_one(input: &GateInput, before: &str) -> Option<Finding> {
         }
     };
     let hash = input.release.hash();
-    let Some(last) = predecessor.runs.iter().rev().find(|run| run.release.hash == hash) else {
+    // A run that was refused at its opening changed nothing there.
+    let counts = |run: &&Passed| run.release.hash == hash && run.ending != Ending::Refused;
+    let Some(last) = predecessor.runs.iter().rev().find(counts) else {
         let says = format!("release has never been live in {before}");
         let finding = Finding::refuse("promoted/never", subject, says);
         return Some(finding.next(format!("nica deploy --env {before} --release RELEASE")));
@@ -156,6 +158,8 @@ mod tests {
             ids("promoted", stage(&[("2.0", Live, 0), ("2.1", Live, 9), ("2.0", Live, 23)])),
             ["promoted/soak"]
         );
+        assert!(ids("promoted", stage(&[("2.0", Live, 0), ("2.0", Refused, 23)])).is_empty());
+        assert_eq!(ids("promoted", stage(&[("2.0", Refused, 0)])), ["promoted/never"]);
         assert_eq!(ids("promoted", |i| i.predecessors.clear()), ["promoted/unreachable"]);
         assert!(ids("promoted", |i| (i.policy.after.clear(), i.predecessors.clear()).0).is_empty());
     }

@@ -1,6 +1,6 @@
 //! What one table cannot know: whether the tables fit together.
 
-use super::section::Notes;
+use super::notes::Notes;
 use super::{Config, mistake};
 use nica_engine::policy::Environment;
 use std::collections::BTreeMap;

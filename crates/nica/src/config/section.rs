@@ -3,9 +3,10 @@
 //! Asking for a key makes it known; what nobody asked for is an unknown key at the end. A mistake is noted and a
 //! default goes on, so that one reading finds them all.
 
-use super::file::File;
-use super::mistake::{Mistake, suggest};
-use nica_engine::finding::Place;
+mod value;
+
+use super::mistake::suggest;
+use super::notes::Notes;
 use nica_engine::policy::Ratio;
 use nica_engine::span;
 use std::cell::RefCell;
@@ -14,67 +15,7 @@ use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
-
-/// What a text is called where another value stands.
-const TEXT: &str = "a text in quotes";
-
-/// A value, its dotted key and where it was written; no place means that it is the default.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub key: String,
-    pub value: String,
-    pub place: Option<Place>,
-}
-
-/// What reading one file gathers.
-pub(super) struct Notes<'a> {
-    pub(super) file: File<'a>,
-    pub(super) mistakes: RefCell<Vec<Mistake>>,
-    pub(super) origins: RefCell<Vec<Origin>>,
-    spans: RefCell<BTreeMap<String, Range<usize>>>,
-}
-
-impl<'a> Notes<'a> {
-    pub(super) fn new(file: File<'a>) -> Notes<'a> {
-        let (mistakes, origins, spans) = Default::default();
-        Notes { file, mistakes, origins, spans }
-    }
-
-    /// The file's tables; what is not TOML is a mistake like any other.
-    pub(super) fn parse(&self) -> Spanned<DeTable<'a>> {
-        let (table, errors) = DeTable::parse_recoverable(self.file.text);
-        for error in errors {
-            let mistake = Mistake::new(&self.file, error.span().unwrap_or(0..0), "this is not TOML");
-            self.add(mistake.cause(error.message()).next("correct this line"));
-        }
-        table
-    }
-
-    pub(super) fn root<'n>(&'n self, table: &'n DeTable<'a>) -> Section<'n> {
-        Section { notes: self, table, path: String::new(), span: 0..0, asked: RefCell::default() }
-    }
-
-    pub(super) fn add(&self, mistake: Mistake) {
-        self.mistakes.borrow_mut().push(mistake);
-    }
-
-    pub(super) fn mistake(&self, span: Range<usize>, says: impl Into<String>) -> Mistake {
-        Mistake::new(&self.file, span, says)
-    }
-
-    /// Where a key's value was written, `env.prod.after`; the start of the file when it was not.
-    pub(super) fn span(&self, key: &str) -> Range<usize> {
-        self.spans.borrow().get(key).cloned().unwrap_or(0..0)
-    }
-
-    fn note(&self, key: String, value: String, span: Option<Range<usize>>) {
-        let place = span.as_ref().map(|s| self.file.place(s.start));
-        if let Some(span) = span {
-            self.spans.borrow_mut().insert(key.clone(), span);
-        }
-        self.origins.borrow_mut().push(Origin { key, value, place });
-    }
-}
+use value::{TEXT, as_string, kind};
 
 pub(super) struct Section<'n> {
     notes: &'n Notes<'n>,
@@ -90,6 +31,11 @@ type Name<'n> = Spanned<DeString<'n>>;
 type Value<'n> = &'n Spanned<DeValue<'n>>;
 
 impl<'n> Section<'n> {
+    /// The file as a whole.
+    pub(super) fn root(notes: &'n Notes<'n>, table: &'n DeTable<'n>) -> Section<'n> {
+        Section { notes, table, path: String::new(), span: 0..0, asked: RefCell::default() }
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
@@ -286,86 +232,5 @@ impl<'n> Section<'n> {
             self.note_default(key, &text(&default));
         }
         read.unwrap_or(default)
-    }
-
-    fn as_text(&self, key: &str, value: Value<'n>) -> Option<String> {
-        self.as_kind(key, value, TEXT, as_string)
-    }
-
-    fn as_variable(&self, key: &str, name: Range<usize>, value: Value<'n>) -> Option<String> {
-        if !value.get_ref().is_table() {
-            // What stands here may be the secret itself: it is not shown again.
-            let mistake = self.notes.mistake(value.span(), format!("`{key}` is read from a variable"));
-            let next = format!("write `{key} = {{ env = \"NAME\" }}`, and the value into the variable NAME");
-            self.notes.add(mistake.hidden().cause("a value stands here").next(next));
-            return None;
-        }
-        let section = self.as_section(key, name, value)?;
-        let variable = section.must_text("env", "\"NAME\"");
-        section.finish();
-        Some(variable).filter(|v| !v.is_empty())
-    }
-
-    fn as_kind<T>(
-        &self,
-        key: &str,
-        value: Value<'n>,
-        wanted: &str,
-        read: impl Fn(&DeValue<'_>) -> Option<T>,
-    ) -> Option<T> {
-        self.notes.note(self.key(key), self.written(value).to_string(), Some(value.span()));
-        self.read(key, value, wanted, read)
-    }
-
-    fn read<T>(
-        &self,
-        key: &str,
-        value: Value<'n>,
-        wanted: &str,
-        read: impl Fn(&DeValue<'_>) -> Option<T>,
-    ) -> Option<T> {
-        let read = read(value.get_ref());
-        if read.is_none() {
-            let plain =
-                matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_));
-            let next = match plain && wanted == TEXT {
-                true => format!("write `\"{}\"`", self.written(value)),
-                false => format!("write {wanted}"),
-            };
-            let cause = format!("this is {}", kind(value.get_ref()));
-            self.wrong_at(value.span(), &format!("`{key}` is {wanted}"), &cause, &next);
-        }
-        read
-    }
-
-    fn written(&self, value: Value<'n>) -> &'n str {
-        self.notes.file.text.get(value.span()).unwrap_or_default()
-    }
-
-    fn as_section(&self, key: &str, name: Range<usize>, value: Value<'n>) -> Option<Section<'n>> {
-        let path = self.key(key);
-        self.notes.spans.borrow_mut().insert(path.clone(), name.clone());
-        let Some(table) = value.get_ref().as_table() else {
-            let cause = format!("this is {}", kind(value.get_ref()));
-            self.wrong_at(value.span(), &format!("`{key}` is a table"), &cause, &format!("write `[{path}]`"));
-            return None;
-        };
-        Some(Section { notes: self.notes, table, path, span: name, asked: RefCell::default() })
-    }
-}
-
-fn as_string(value: &DeValue<'_>) -> Option<String> {
-    value.as_str().map(str::to_string)
-}
-
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a number",
-        DeValue::Float(_) => "a number with a point",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }

@@ -5,6 +5,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
@@ -85,6 +86,12 @@ impl Running {
         Ok(self.child.try_wait().with_context(|| format!("look after `{}`", self.what))?.is_none())
     }
 
+    /// Whether an event of this name was told so far.
+    pub(crate) fn said(&self, event: &str) -> Result<bool> {
+        let out = fs::read_to_string(&self.out).with_context(|| format!("read {}", self.out.display()))?;
+        Ok(out.contains(&format!("\"event\":\"{event}\"")))
+    }
+
     /// Kills it when it takes longer than `limit`; that is an error.
     pub(crate) fn wait(mut self, limit: Duration) -> Result<Ended> {
         while self.is_running()? {
@@ -124,11 +131,19 @@ impl Ended {
         bail!("see `{}` end with exit code {code}: it ended {ended}\n{}{}", self.what, self.out, self.err)
     }
 
+    /// Whether an event of this name was told.
+    pub(crate) fn told(&self, event: &str) -> bool {
+        self.lines().any(|line| line.get("event").is_some_and(|name| name == event))
+    }
+
     /// The value of a field in the last JSON line that has it.
-    pub(crate) fn field(&self, name: &str) -> Option<serde_json::Value> {
-        let lines =
-            self.out.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        lines.filter_map(|line| line.get(name).cloned()).find(|value| !value.is_null())
+    pub(crate) fn field(&self, name: &str) -> Option<Value> {
+        self.lines().filter_map(|line| line.get(name).cloned()).filter(|value| !value.is_null()).last()
+    }
+
+    /// Lines on stdout that are JSON.
+    fn lines(&self) -> impl Iterator<Item = Value> + '_ {
+        self.out.lines().filter_map(|line| serde_json::from_str(line).ok())
     }
 }
 
@@ -164,6 +179,7 @@ mod tests {
         assert_eq!(ended.field("end"), Some("live".into()));
         assert_eq!(ended.field("reason"), Some("a".into()));
         assert_eq!(ended.field("other"), None);
+        assert!(run(r#"echo '{"event":"resumed"}'"#).told("resumed") && !ended.told("resumed"));
     }
 
     #[test]

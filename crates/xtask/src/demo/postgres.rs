@@ -19,8 +19,8 @@ pub(crate) struct Postgres {
     _server: Child,
 }
 
-/// The superuser; `trust` over a socket that only this machine sees.
-const USER: &str = "nica";
+/// The superuser, not named like a schema (`search_path` begins with `"$user"`); `trust` over a socket that only this machine sees.
+const USER: &str = "demo";
 const START_LIMIT: Duration = Duration::from_secs(30);
 const VERSION_MIN: u32 = 15;
 

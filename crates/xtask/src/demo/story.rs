@@ -14,6 +14,7 @@ use super::tally::Tally;
 use super::traffic::Traffic;
 use super::workspace::{APPROVERS, EDITIONS, ENVIRONMENTS, Edition, Keys};
 use super::writer::{Memory, Writer};
+use crate::ci;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rustix::process::Signal;
 use std::net::SocketAddr;
@@ -188,14 +189,25 @@ impl<'a> Story<'a> {
         };
         self.releases.push(release.clone());
         let seen = if env == "prod" { self.seen() } else { Seen::default() };
-        (self.show)(&table::row(&release, seen));
+        (self.show)(&table::row(&release, &seen));
+        seen.samples.iter().for_each(|sample| (self.show)(&format!("  {sample}")));
         self.check_served(env)?;
         if env == "prod" && self.people.is_none() {
-            let addresses = self.components()?;
-            self.people =
-                Some((Traffic::start(&addresses, READS_PER_SECOND, &PATHS), Writer::start(addresses[0])));
+            self.people = Some(self.let_people_in()?);
         }
         Ok(())
+    }
+
+    /// Readers ask for notes, so somebody writes some first.
+    fn let_people_in(&self) -> Result<(Traffic, Writer)> {
+        let addresses = self.components()?;
+        let writer = Writer::start(addresses[0]);
+        let until = Instant::now() + STEP_LIMIT;
+        while writer.written() < 5 {
+            ensure!(Instant::now() < until, "see a note written within {STEP_LIMIT:?}: {:?}", writer.take());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok((Traffic::start(&addresses, READS_PER_SECOND, &PATHS), writer))
     }
 
     /// What people saw since the last row.
@@ -204,7 +216,8 @@ impl<'a> Story<'a> {
         let mut tally = traffic.take();
         tally.add(&writer.take());
         self.tally.add(&tally);
-        Seen { failed: tally.failed(&Report::undone(&self.releases)), longest_wait: Some(tally.longest_wait) }
+        let failed = tally.failed(&Report::undone(&self.releases));
+        Seen { failed, longest_wait: Some(tally.longest_wait), samples: tally.samples }
     }
 
     /// The last live release of an environment is what answers there.
@@ -245,9 +258,7 @@ impl<'a> Story<'a> {
             ledger.entries,
             if ledger.verified { "verified" } else { "BROKEN" },
         ));
-        for bad in lost.iter().chain(&self.tally.samples).take(10) {
-            (self.show)(&format!("  {bad}"));
-        }
+        lost.iter().take(10).for_each(|value| (self.show)(&format!("  {value}")));
         let rows = Rows { written: memory.written(), lost: lost.len() as u64 };
         Ok(Report { releases: self.releases, requests, rows, ledger, cleaned_up: false })
     }
@@ -272,23 +283,18 @@ impl<'a> Story<'a> {
     }
 }
 
-/// What `nica` says about the end, by exit code and by its last words.
+/// What `nica` says about the end, by exit code and by its last words: they must mean the same.
 fn outcome(ended: &Ended) -> Result<Outcome> {
-    let word = ended.field("ending").and_then(|ending| ending.as_str().map(str::to_string));
+    let word = ended.field("end").and_then(|end| end.as_str().map(str::to_string));
     let end = match (ended.code, word.as_deref()) {
         (Some(0), Some("live")) => End::Live,
         (Some(20), Some("back")) => End::Back,
         (Some(20), Some("absent")) => End::Absent,
-        (Some(_), Some("superseded")) => End::Superseded,
-        (Some(10..=13), _) => End::Refused,
+        (Some(12), Some("superseded")) => End::Superseded,
+        (Some(10..=13), None | Some("refused")) => End::Refused,
         _ => bail!("understand the end of `{}`: {}", ended.what, said(ended)),
     };
-    Ok(Outcome {
-        end,
-        reason: reason(ended, end),
-        took: ended.took,
-        resumed: ended.field("resumed").is_some(),
-    })
+    Ok(Outcome { end, reason: reason(ended, end), took: ended.took, resumed: ended.told("resumed") })
 }
 
 fn reason(ended: &Ended, end: End) -> String {
@@ -316,7 +322,19 @@ pub(crate) fn make_release(
 ) -> Result<()> {
     let config = edition.folder(place).join("nica.toml").display().to_string();
     let file = edition.file(place).display().to_string();
-    let create = ["--config", &config, "release", "create", "--version", edition.version, "--out", &file];
+    let commit = ci::commit()?;
+    let create = [
+        "--config",
+        &config,
+        "release",
+        "create",
+        "--version",
+        edition.version,
+        "--commit",
+        &commit,
+        "--out",
+        &file,
+    ];
     nica.run(&create, STEP_LIMIT)?.expect(0)?;
     let (key, results) = (keys.private("ci").display().to_string(), results.display().to_string());
     let evidence =
@@ -346,8 +364,7 @@ mod tests {
 
     #[test]
     fn exit_code_and_last_words_must_say_the_same() {
-        let settled =
-            |ending: &str| format!(r#"{{"event":"settled","ending":"{ending}","reason":"crash loop"}}"#);
+        let settled = |ending: &str| format!(r#"{{"end":"{ending}","reason":"crash loop","exit":0}}"#);
         check(0, &settled("live"), Some((End::Live, "")));
         check(20, &settled("back"), Some((End::Back, "crash loop")));
         check(20, &settled("absent"), Some((End::Absent, "crash loop")));

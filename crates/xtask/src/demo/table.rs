@@ -6,11 +6,13 @@ use super::report::Release;
 use std::time::Duration;
 
 /// What users saw while a release was on its way.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) failed: u64,
     /// Nobody was there to wait: dev and stage have no traffic.
     pub(crate) longest_wait: Option<Duration>,
+    /// The first failures in words.
+    pub(crate) samples: Vec<String>,
 }
 
 const WHY_COLUMNS: usize = 27;
@@ -23,7 +25,7 @@ pub(crate) fn head() -> String {
     )
 }
 
-pub(crate) fn row(release: &Release, seen: Seen) -> String {
+pub(crate) fn row(release: &Release, seen: &Seen) -> String {
     let end =
         if release.resumed { format!("{} ↻", release.end.word()) } else { release.end.word().to_string() };
     let wait = seen.longest_wait.map_or_else(|| "-".to_string(), |wait| format!("{} ms", wait.as_millis()));
@@ -69,8 +71,8 @@ mod tests {
     #[test]
     fn a_row_fits_into_eighty_columns() {
         let reason = "crash loop: container exits with code 1 twice, same reason";
-        let seen = Seen { failed: 0, longest_wait: Some(Duration::from_millis(41)) };
-        let text = format!("{}\n{}", head(), row(&release(End::Back, true, reason), seen));
+        let seen = Seen { longest_wait: Some(Duration::from_millis(41)), ..Seen::default() };
+        let text = format!("{}\n{}", head(), row(&release(End::Back, true, reason), &seen));
         assert_eq!(
             text,
             "release    env    end           time failed    wait  why\n\
@@ -83,7 +85,7 @@ mod tests {
 
     #[test]
     fn where_nobody_is_nobody_waits() {
-        let text = row(&release(End::Live, false, ""), Seen::default());
+        let text = row(&release(End::Live, false, ""), &Seen::default());
         assert_eq!(text, "2026.11.3  prod   live        11.7 s      -       -");
     }
 }

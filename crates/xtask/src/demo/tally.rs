@@ -18,7 +18,7 @@ pub(crate) struct Tally {
     pub(crate) samples: Vec<String>,
 }
 
-const SAMPLES_MAX: usize = 10;
+const SAMPLES_MAX: usize = 5;
 
 impl Tally {
     /// One request: what came back, and how long after it was due.

@@ -53,16 +53,22 @@ impl Edition {
         self.folder(place).join(format!("nica-{}.nica", self.version))
     }
 
-    /// Migrations and seeds: the build takes them in too.
-    pub(crate) fn write_sources(&self, place: &Place) -> Result<()> {
-        let folder = self.folder(place);
+    /// Migrations and seeds, which the build takes in too. Editions with the same ones share a folder that keeps its
+    /// place and its times, so that cargo builds only what changed.
+    pub(crate) fn sources(&self) -> Result<PathBuf> {
+        let name = self.migrations.last().copied().unwrap_or("own");
+        let folder = repo::root().join("target/demo").join(name);
         copy_folder(&repo::root().join("migrations"), &folder.join("migrations"))?;
         copy_folder(&repo::root().join("seeds"), &folder.join("seeds"))?;
         for id in self.migrations {
             let from = repo::root().join("crates/xtask/demo/migrations").join(id);
             copy_folder(&from, &folder.join("migrations").join(id))?;
         }
-        Ok(())
+        Ok(folder)
+    }
+
+    pub(crate) fn write_sources(&self, place: &Place, sources: &Path) -> Result<()> {
+        copy_folder(sources, &self.folder(place))
     }
 
     pub(crate) fn write_policy(&self, place: &Place, keys: &Keys) -> Result<()> {
@@ -166,18 +172,34 @@ impl Keys {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+/// Makes `to` equal to `from`; what is equal already is not touched.
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("make folder {}", to.display()))?;
+    for entry in fs::read_dir(to).with_context(|| format!("read folder {}", to.display()))? {
+        remove_extra(from, &entry?.path())?;
+    }
     for entry in fs::read_dir(from).with_context(|| format!("read folder {}", from.display()))? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy_folder(&entry.path(), &target)?;
         } else {
-            fs::copy(entry.path(), &target).with_context(|| format!("copy {}", entry.path().display()))?;
+            let bytes = fs::read(entry.path()).with_context(|| format!("read {}", entry.path().display()))?;
+            if fs::read(&target).ok().as_ref() != Some(&bytes) {
+                fs::write(&target, bytes).with_context(|| format!("write {}", target.display()))?;
+            }
         }
     }
     Ok(())
+}
+
+fn remove_extra(from: &Path, path: &Path) -> Result<()> {
+    let name = path.file_name().context("entries have names")?;
+    if from.join(name).exists() {
+        return Ok(());
+    }
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.with_context(|| format!("remove {}", path.display()))
 }
 
 #[cfg(test)]
@@ -196,6 +218,25 @@ mod tests {
         );
         assert_eq!(text[..prod].matches("approvals").count(), 0);
         assert!(place.clear().expect("cleared"));
+    }
+
+    #[test]
+    fn a_copied_folder_is_equal_and_what_was_equal_keeps_its_time() {
+        let (from, to) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let (from, to) = (from.path(), to.path());
+        let write = |path: PathBuf, text: &str| fs::write(path, text).expect("written");
+        fs::create_dir(from.join("a")).expect("a folder");
+        write(from.join("a/same"), "1");
+        write(from.join("changed"), "1");
+        copy_folder(from, to).expect("copied");
+        let before = fs::metadata(to.join("a/same")).and_then(|meta| meta.modified()).expect("there");
+        write(from.join("changed"), "2");
+        write(to.join("extra"), "x");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        copy_folder(from, to).expect("copied");
+        assert_eq!(fs::metadata(to.join("a/same")).and_then(|meta| meta.modified()).expect("there"), before);
+        assert_eq!(fs::read_to_string(to.join("changed")).expect("there"), "2");
+        assert!(!to.join("extra").exists());
     }
 
     #[test]

@@ -64,6 +64,11 @@ impl Writer {
         std::mem::take(&mut *self.shared.tally.lock().expect("counting does not panic"))
     }
 
+    /// Writes that were acknowledged so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.shared.memory.lock().expect("remembering does not panic").written
+    }
+
     pub(crate) fn stop(self) -> (Tally, Memory) {
         self.shared.stopped.store(true, Ordering::Relaxed);
         self.thread.join().expect("the writer does not panic");

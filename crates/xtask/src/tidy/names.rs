@@ -44,7 +44,7 @@ pub(crate) fn at(path: &str, prefix: &str) -> bool {
 }
 
 pub(crate) fn is_test_file(path: &str) -> bool {
-    path.split('/').any(|part| matches!(part, "tests" | "benches" | "tests.rs"))
+    path.split('/').any(|part| matches!(part, "tests" | "benches" | "examples" | "tests.rs"))
 }
 
 /// Collects the long form of every name that a `use` brings in.

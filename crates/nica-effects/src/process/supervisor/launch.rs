@@ -4,6 +4,7 @@
 //! (`NICA_REPLICA`, `NICA_STATE`, `NICA_LISTEN`) is how a later supervisor recognises it in `/proc`.
 
 use super::logs::Log;
+use super::program;
 use super::replica::{LISTEN, REPLICA, ReplicaName, STATE};
 use crate::process::protocol::{Identity, SecretValue};
 use crate::process::state::StateDir;
@@ -42,6 +43,7 @@ pub(super) struct Launched {
 
 pub(super) fn launch(launch: Launch<'_>) -> Result<Launched, FailedStart> {
     let program = launch.store.verified(&launch.desired.digest).map_err(not_whole)?;
+    program::can_run_here(&program).map_err(|why| FailedStart { why, may_pass: false })?;
     let secrets = secrets(launch.state, launch.desired)?;
     let (log, file) =
         Log::open(&launch.state.logs(), &launch.name.log_name()).map_err(failed("open its log"))?;
@@ -71,6 +73,7 @@ fn marks(launch: &Launch<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Our own descriptors 3 and 4 (the runtime's, open since before the lock) are replaced in the child alone.
 fn give(command: &mut Command, service: Option<OwnedFd>, admin: UnixListener) {
     let sockets = service.into_iter().chain([OwnedFd::from(admin)]);
     let numbered = sockets.zip(FIRST_FD..).map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });

@@ -5,6 +5,7 @@
 
 use super::Event;
 use super::replica::Replica;
+use crate::process::store::Store;
 use crate::process::{http, kernel};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
-pub(super) const PROBE_EVERY: Duration = Duration::from_millis(50);
+/// While something is waited for: a replica that is not ready yet, or one that drains.
+const PROBE_EVERY: Duration = Duration::from_millis(50);
+const PROBE_READY_EVERY: Duration = Duration::from_millis(100);
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
 const SCRAPE_EVERY: Duration = Duration::from_secs(1);
 /// A silent probe says less than a 503: it takes this many in a row to call a ready replica unready.
@@ -29,7 +32,12 @@ pub(super) struct Look {
     pub events: Sender<Event>,
 }
 
-pub(super) fn start(replica: &Replica, key: u64, events: Sender<Event>) -> std::io::Result<()> {
+pub(super) fn start(
+    replica: &Replica,
+    key: u64,
+    store: Arc<Store>,
+    events: Sender<Event>,
+) -> std::io::Result<()> {
     let (pid, end) = (replica.process.id.pid, end_of(replica.process.pidfd.try_clone()?)?);
     let look = Look {
         key,
@@ -39,7 +47,7 @@ pub(super) fn start(replica: &Replica, key: u64, events: Sender<Event>) -> std::
     };
     tokio::spawn(until_end(end, look));
     tokio::task::spawn_blocking(move || {
-        if let Ok(digest) = crate::process::store::exe_digest(pid) {
+        if let Ok(digest) = store.of_process(pid) {
             let _ = events.blocking_send(Event::Hashed(key, digest));
         }
     });
@@ -93,7 +101,8 @@ async fn forever(look: &Look) {
                 let _ = look.events.send(Event::Scraped(look.key, text)).await;
             }
         }
-        tokio::time::sleep(PROBE_EVERY).await;
+        let calm = ready && !draining;
+        tokio::time::sleep(if calm { PROBE_READY_EVERY } else { PROBE_EVERY }).await;
     }
 }
 

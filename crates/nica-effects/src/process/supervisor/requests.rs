@@ -2,6 +2,7 @@
 
 use super::{Event, Supervisor, probe};
 use crate::process::kernel;
+use crate::process::metrics::Metrics;
 use crate::process::protocol::{Hello, Identity, PROTOCOL, Pins, Refusal, Reply, Request, Set};
 use crate::process::record::{Moment, Record};
 use crate::process::secret;
@@ -133,7 +134,7 @@ impl Supervisor {
         });
     }
 
-    pub(super) fn metrics(&self) -> BTreeMap<String, BTreeMap<Generation, String>> {
+    pub(super) fn metrics(&self) -> BTreeMap<String, BTreeMap<Generation, Metrics>> {
         self.components.iter().map(|(name, component)| (name.clone(), component.metrics())).collect()
     }
 }

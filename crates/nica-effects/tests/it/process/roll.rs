@@ -4,7 +4,7 @@ use super::traffic::Traffic;
 use super::world::{COMPONENT, World, marked};
 use nica_effects::process::Phase;
 use rustix::process::Signal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 async fn rolls(count: u32) {
     let mut world = World::new().await;
@@ -61,9 +61,14 @@ async fn scaling_and_a_new_address_move_without_a_loss() {
     release.listen = release.listen.replace(":8080", ":8081");
     world.set(Some(&release)).await.expect("accepted");
     world.until("moved", |seen| seen.rolled_out && seen.processes.len() == 2).await;
-    Traffic::start(&release.listen).end().await;
-    let old = tokio::net::TcpStream::connect(&world.address).await;
-    assert!(old.is_err(), "the old address is not listened on any more");
+    let traffic = Traffic::start(&release.listen);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    traffic.end_without_loss().await;
+    let end = Instant::now() + Duration::from_secs(2);
+    while tokio::net::TcpStream::connect(&world.address).await.is_ok() {
+        assert!(Instant::now() < end, "the old address is still listened on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

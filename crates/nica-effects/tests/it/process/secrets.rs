@@ -1,6 +1,6 @@
 //! What a replica gets, what it does not get, and what is written where. Metrics, pins and logs too.
 
-use super::traffic::Traffic;
+use super::traffic::{CLIENTS, Traffic};
 use super::world::{COMPONENT, World};
 use nica_effects::process::{Pins, SecretValue, secret};
 use std::path::Path;
@@ -90,11 +90,13 @@ async fn metrics_of_a_generation_add_up_over_living_and_gone_replicas() {
     let tally = traffic.end_without_loss().await;
     let metrics = world.client.scrape().await.expect("answers").remove(COMPONENT).expect("it is there");
     let served = |generation| {
-        let text: &String = &metrics[&generation];
+        let text: &String = &metrics[&generation].total;
         text.lines()
             .find_map(|line| line.strip_prefix("served_total ")?.parse::<u64>().ok())
             .expect("a number")
     };
     assert_eq!(served(second.generation()), tally.by_version["2"]);
-    assert_eq!(served(first.generation()), tally.by_version["1"]);
+    // A replica may answer its last clients between the last scrape and its end, each at most once.
+    let (known, answered) = (served(first.generation()), tally.by_version["1"]);
+    assert!(known <= answered && answered - known <= CLIENTS, "{known} of {answered}");
 }

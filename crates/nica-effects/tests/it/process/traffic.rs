@@ -13,6 +13,19 @@ use tokio::task::JoinSet;
 const LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(2);
 
+pub(crate) const CLIENTS: u64 = PATHS.len() as u64;
+/// Whether the connection is kept, and what is asked for.
+const PATHS: [(bool, &str); 8] = [
+    (true, "/"),
+    (false, "/"),
+    (true, "/"),
+    (false, "/"),
+    (true, "/"),
+    (false, "/"),
+    (true, "/slow/120"),
+    (true, "/slow/450"),
+];
+
 pub(crate) struct Traffic {
     stop: Arc<AtomicBool>,
     clients: JoinSet<Tally>,
@@ -28,24 +41,18 @@ pub(crate) struct Tally {
 }
 
 impl Traffic {
-    /// Three clients that connect anew each time, three that keep their connection, one that asks slow questions.
+    /// Three clients that connect anew each time, three that keep their connection, two whose answers take longer than
+    /// a pause and longer than a drain.
     pub(crate) fn start(address: &str) -> Traffic {
         let stop = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();
-        for (keep, path) in [
-            (true, "/"),
-            (false, "/"),
-            (true, "/"),
-            (false, "/"),
-            (true, "/"),
-            (false, "/"),
-            (true, "/slow/120"),
-        ] {
+        for (keep, path) in PATHS {
             clients.spawn(client(address.to_string(), keep, path, stop.clone()));
         }
         Traffic { stop, clients }
     }
 
+    #[allow(clippy::print_stdout, reason = "figures of a test run")]
     pub(crate) async fn end(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
         let mut sum = Tally::default();

@@ -1,7 +1,7 @@
 //! One target of a test: a state folder, a supervisor, releases to set, and a guard that leaves nothing behind.
 
 use nica_effects::process::{
-    Identity, Limits, Observed, ProcessSeen, Refusal, Seen, Set, TargetClient, TargetError,
+    Identity, Limits, Observed, ProcessId, ProcessSeen, Refusal, Seen, Set, TargetClient, TargetError,
 };
 use nica_engine::effect::Generation;
 use nica_engine::release::ComponentKind;
@@ -139,10 +139,13 @@ impl World {
         marked(&self.state).into_iter().filter_map(of).collect()
     }
 
+    /// To whoever holds the role's lock. (A child that was forked but has not executed its program yet looks like
+    /// its parent in the process list.)
     pub(crate) fn signal(&self, role: &str, signal_: Signal) {
-        let pids = self.pids(role);
-        assert_eq!(pids.len(), 1, "one {role} lives");
-        signal(pids[0], signal_);
+        let lock = if role == "keep" { "keeper.lock" } else { "lock" };
+        let holder = std::fs::read(self.state.join(lock)).expect("somebody holds it");
+        let holder: ProcessId = serde_json::from_slice(&holder).expect("it names its holder");
+        signal(holder.pid, signal_);
     }
 
     pub(crate) async fn restart(&mut self) {

@@ -1,1 +1,0 @@
-ALTER TABLE note DROP COLUMN tag;

@@ -1,0 +1,273 @@
+//! The real values behind the small numbers: releases, plans and worlds, and what the real `next` says to them.
+//!
+//! `next` is pure, so each question is asked once and its answer kept; that is what makes an unoptimised build
+//! quick enough. The answers stay real: nothing here decides.
+
+mod real;
+
+use super::rules::{Rules, Wrong};
+use super::state::{MIGRATIONS, PARTS, Part};
+use nica_engine::canonical::Digest;
+use nica_engine::effect::{Desired, Effect, Generation};
+use nica_engine::next::{Action, Direction, Ending, next};
+use nica_engine::plan::{Live, Plan, Status, desired, plan};
+use nica_engine::release::Release;
+use nica_engine::world::{ComponentSeen, MigrationSeen, Refused, SeedsSeen, Verdict, World};
+use real::{release, target};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+pub(crate) const STATUSES: [Status; 6] =
+    [Status::Pending, Status::Started, Status::Done, Status::UndoStarted, Status::Undone, Status::Retained];
+pub(crate) const ENDINGS: [Ending; 5] =
+    [Ending::Live, Ending::Back, Ending::Absent, Ending::Refused, Ending::Superseded];
+const NAMES: [&str; PARTS] = ["backend", "reader"];
+const IDS: [&str; MIGRATIONS] = ["0001_note", "0002_more"];
+
+/// What a deployer sees when it looks.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Seen {
+    pub(crate) migrations: [u8; MIGRATIONS],
+    pub(crate) parked: bool,
+    pub(crate) seeds: u8,
+    pub(crate) seeds_to_undo: bool,
+    pub(crate) parts: [Part; PARTS],
+    pub(crate) sessions: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Question {
+    pub(crate) plan: u8,
+    pub(crate) statuses: u32,
+    pub(crate) back: bool,
+    pub(crate) seen: Seen,
+    pub(crate) refused: u8,
+}
+
+/// `Action`, small.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Said {
+    Perform(u8),
+    Undo(u8),
+    Note(u8, u8),
+    Await,
+    TurnBack,
+    Settle(u8),
+    Hold,
+    Stuck,
+}
+
+/// What an observer may find to have happened meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chance {
+    Nothing,
+    Aborted,
+    ForwardUntil,
+    RolloutLate,
+    BakePending,
+    BakeRefuses,
+    BakeInconclusive,
+    BarrierLate,
+    DownUntil,
+    UndoLate,
+}
+
+const FORWARD: [Chance; 7] = [
+    Chance::Nothing,
+    Chance::Aborted,
+    Chance::ForwardUntil,
+    Chance::RolloutLate,
+    Chance::BakePending,
+    Chance::BakeRefuses,
+    Chance::BakeInconclusive,
+];
+const BACK: [Chance; 4] = [Chance::Nothing, Chance::BarrierLate, Chance::DownUntil, Chance::UndoLate];
+
+pub(crate) struct Planned {
+    pub(crate) base: u8,
+    pub(crate) target: u8,
+    pub(crate) plan: Plan,
+}
+
+pub(crate) struct Book {
+    releases: Vec<Release>,
+    desired: Vec<BTreeMap<String, Desired>>,
+    plans: RefCell<Vec<Rc<Planned>>>,
+    plan_ids: RefCell<HashMap<(u8, u8, Seen), u8>>,
+    answers: RefCell<HashMap<Question, Rc<[Said]>>>,
+}
+
+impl Book {
+    pub(crate) fn new(rules: &Rules) -> Book {
+        let releases: Vec<Release> = (0..4).map(|r| release(rules, r)).collect();
+        let desired = releases.iter().map(|r| desired(&target(r, None, Digest::of(b"")))).collect();
+        Book {
+            releases,
+            desired,
+            plans: RefCell::default(),
+            plan_ids: RefCell::default(),
+            answers: RefCell::default(),
+        }
+    }
+
+    /// The real plan from what was seen to a release, numbered.
+    pub(crate) fn plan(&self, rules: &Rules, base: u8, to: u8, seen: Seen) -> u8 {
+        let key = (base, to, projection(seen));
+        if let Some(id) = self.plan_ids.borrow().get(&key) {
+            return *id;
+        }
+        let live = (base > 0).then(|| self.live(base));
+        let release = &self.releases[usize::from(to)];
+        let world = self.world(rules, to, seen, Chance::Nothing);
+        let mut plan = plan(target(release, live, projected(seen)), &world);
+        if rules.is(Wrong::DeletesBeforeCommit) {
+            plan.steps.sort_by_key(|e| match e {
+                Effect::Delete { .. } => 1,
+                Effect::Bake | Effect::Commit => 2,
+                _ => 0,
+            });
+        }
+        let id = self.plans.borrow().len() as u8 + 1;
+        self.plans.borrow_mut().push(Rc::new(Planned { base, target: to, plan }));
+        self.plan_ids.borrow_mut().insert(key, id);
+        id
+    }
+
+    pub(crate) fn planned(&self, id: u8) -> Rc<Planned> {
+        self.plans.borrow()[usize::from(id) - 1].clone()
+    }
+
+    /// Everything that the real `next` may say here, over what may have happened meanwhile.
+    pub(crate) fn ask(&self, rules: &Rules, question: Question) -> Rc<[Said]> {
+        if let Some(known) = self.answers.borrow().get(&question) {
+            return known.clone();
+        }
+        let mut said = Vec::new();
+        for chance in if question.back { &BACK[..] } else { &FORWARD[..] } {
+            let answer = self.ask_once(rules, question, *chance);
+            if !said.contains(&answer) {
+                said.push(answer);
+            }
+        }
+        let said: Rc<[Said]> = said.into();
+        self.answers.borrow_mut().insert(question, said.clone());
+        said
+    }
+
+    fn ask_once(&self, rules: &Rules, question: Question, chance: Chance) -> Said {
+        let planned = self.planned(question.plan);
+        let plan = &planned.plan;
+        let mut statuses: Vec<Status> =
+            (0..plan.steps.len()).map(|n| STATUSES[(question.statuses >> (3 * n) & 7) as usize]).collect();
+        let seen = super::mutants::misread(rules, &planned, &mut statuses, question);
+        let mut world = self.world(rules, planned.target, seen, chance);
+        world.drifted = projected(question.seen) != plan.projection;
+        world.refused = question
+            .refused
+            .checked_sub(1)
+            .map(|step| Refused { step: usize::from(step), why: "lock not available".to_string() });
+        if rules.is(Wrong::BarrierWaitsForSessionsForEver) {
+            world.clock.barrier = false;
+        }
+        let direction = if question.back { Direction::Back } else { Direction::Forward };
+        small(next(plan, &statuses, direction, &world))
+    }
+
+    fn live(&self, release: u8) -> Live {
+        let r = &self.releases[usize::from(release)];
+        Live {
+            release: r.hash(),
+            version: r.version.clone(),
+            components: self.desired[usize::from(release)].clone(),
+        }
+    }
+
+    fn generation(&self, part: usize, release: u8) -> Generation {
+        self.desired[usize::from(release)][NAMES[part]].generation()
+    }
+
+    fn world(&self, rules: &Rules, to: u8, seen: Seen, chance: Chance) -> World {
+        let mut world = World::default();
+        for (m, id) in IDS.iter().enumerate() {
+            match seen.migrations[m] {
+                1 => world.migrations.insert(id.to_string(), MigrationSeen::Applied),
+                2 => world.migrations.insert(id.to_string(), MigrationSeen::Started),
+                _ => None,
+            };
+        }
+        if seen.parked {
+            world.parked.insert(IDS[0].to_string());
+        }
+        world.seeds =
+            SeedsSeen { as_released: seen.seeds == rules.seeds_of(to), to_undo: seen.seeds_to_undo };
+        for (p, part) in seen.parts.iter().enumerate() {
+            if let Some(component) = self.component(rules, p, *part) {
+                world.components.insert(NAMES[p].to_string(), component);
+            }
+        }
+        if seen.sessions {
+            world.sessions.extend([2, 3].map(|r| self.generation(usize::from(!rules.main), r)));
+        }
+        happen(&mut world, chance);
+        world
+    }
+
+    /// The supervisor's answer: processes, and what it is about to start.
+    fn component(&self, rules: &Rules, p: usize, part: Part) -> Option<ComponentSeen> {
+        let starting = part.acted != part.asked && !rules.is(Wrong::SupervisorForgetsStarts);
+        let alive = part.alive | if starting { 1 << part.acted & !1 } else { 0 };
+        if part.asked == 0 && alive == 0 {
+            return None;
+        }
+        Some(ComponentSeen {
+            generation: (part.asked > 0).then(|| self.generation(p, part.asked)),
+            replicas: u32::from(part.asked > 0),
+            ready: u32::from(part.asked > 0 && part.alive >> part.asked & 1 == 1),
+            alive: (1..4u8).filter(|r| alive >> r & 1 == 1).map(|r| self.generation(p, r)).collect(),
+            doomed: None,
+        })
+    }
+}
+
+fn happen(world: &mut World, chance: Chance) {
+    world.verdict = Verdict::Pass;
+    match chance {
+        Chance::Nothing => {}
+        Chance::Aborted => world.abort = true,
+        Chance::ForwardUntil => world.clock.forward_until = true,
+        Chance::RolloutLate => world.clock.rollout = true,
+        Chance::BakePending => world.verdict = Verdict::Pending,
+        Chance::BakeRefuses => world.verdict = Verdict::Refuse("too many errors".to_string()),
+        Chance::BakeInconclusive => world.verdict = Verdict::Inconclusive("no samples".to_string()),
+        Chance::BarrierLate => world.clock.barrier = true,
+        Chance::DownUntil => world.clock.down_until = true,
+        Chance::UndoLate => world.clock.undo = true,
+    }
+}
+
+/// What of it is state of the environment; the rest may change without voiding a plan.
+fn projection(seen: Seen) -> Seen {
+    let parts = seen.parts.map(|p| Part { asked: p.asked, ..Part::default() });
+    Seen { parts, sessions: false, seeds_to_undo: false, ..seen }
+}
+
+fn projected(seen: Seen) -> Digest {
+    let asked = seen.parts.map(|p| p.asked);
+    Digest::of_value(&(asked, seen.migrations, seen.seeds, seen.parked))
+}
+
+fn small(action: Action) -> Said {
+    let status = |s| STATUSES.iter().position(|x| *x == s).expect("every status stands in the table") as u8;
+    let ending = |e| ENDINGS.iter().position(|x| *x == e).expect("every ending stands in the table") as u8;
+    match action {
+        Action::Perform(n) => Said::Perform(n as u8),
+        Action::Undo(n) => Said::Undo(n as u8),
+        Action::Note(n, s) => Said::Note(n as u8, status(s)),
+        Action::Await(_) => Said::Await,
+        Action::TurnBack(_) => Said::TurnBack,
+        Action::Settle(e) => Said::Settle(ending(e)),
+        Action::Hold(_) => Said::Hold,
+        Action::Stuck(_) => Said::Stuck,
+    }
+}

@@ -1,0 +1,164 @@
+//! Observe, ask the real `next`, and split its action into what is recorded and what is sent.
+
+use super::book::{Question, Said, Seen};
+use super::rules::{Command, Wrong};
+use super::state::{At, LAST, Session, State, Work};
+use super::world::{Did, Exit, Out, SmallWorld, Who};
+use nica_engine::effect::Effect;
+
+pub(crate) enum Choice {
+    Do(Work),
+    Leave(Exit),
+}
+
+pub(crate) const STARTED: u8 = 1;
+pub(crate) const DONE: u8 = 2;
+pub(crate) const UNDO_STARTED: u8 = 3;
+pub(crate) const UNDONE: u8 = 4;
+pub(crate) const RETAINED: u8 = 5;
+
+impl SmallWorld {
+    pub(crate) fn decide(&self, here: &State, i: usize, out: &mut Out<'_>) {
+        let (d, calm) = (&here.deployers[i], i == LAST);
+        if here.records.fence != d.fence && !self.rules.is(Wrong::NoGuard) {
+            let mut s = *here;
+            s.leave(i, Exit::Fenced);
+            return out.go(Did::Exits { who: Who(i), why: Exit::Fenced }, calm, s);
+        }
+        for choice in self.choices(here, i) {
+            let mut s = *here;
+            s.deployers[i].connected = true;
+            match choice {
+                Choice::Leave(why) => {
+                    s.leave(i, why);
+                    out.go(Did::Exits { who: Who(i), why }, calm, s);
+                }
+                Choice::Do(Work::TurnBack) if self.rules.is(Wrong::DirectionInMemory) => {
+                    s.deployers[i].back = true;
+                    out.go(Did::Decides { who: Who(i), work: Work::TurnBack }, calm, s);
+                }
+                Choice::Do(work) => {
+                    self.undertake(&mut s, i, work);
+                    out.go(Did::Decides { who: Who(i), work }, calm, s);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn choices(&self, s: &State, i: usize) -> Vec<Choice> {
+        let done = || vec![Choice::Leave(Exit::Done)];
+        if self.rules.commands[i] == Command::MigrateSeed {
+            let missing = self.rules.migrations[0].is_some() && s.schema.migrations[0] != 1;
+            return if missing { vec![Choice::Do(Work::ByHand)] } else { done() };
+        }
+        if s.records.open {
+            return self.ask(s, i);
+        }
+        match self.rules.commands[i] {
+            Command::Deploy(r) if !s.deployers[i].opened && r != s.records.baseline => {
+                let plan = self.book.plan(&self.rules, s.records.baseline, r, self.see(s));
+                vec![Choice::Do(Work::Open { plan })]
+            }
+            _ => done(),
+        }
+    }
+
+    fn ask(&self, s: &State, i: usize) -> Vec<Choice> {
+        let question = Question {
+            plan: s.records.plan,
+            statuses: s.records.statuses,
+            back: s.records.back || s.deployers[i].back,
+            seen: self.see(s),
+            refused: s.deployers[i].refused,
+        };
+        let choice = |said: &Said| match *said {
+            Said::Perform(step) => Some(Choice::Do(Work::Record { step, status: STARTED, then: true })),
+            Said::Undo(step) => Some(Choice::Do(Work::Record { step, status: UNDO_STARTED, then: true })),
+            Said::Note(step, status) => Some(Choice::Do(Work::Record { step, status, then: false })),
+            Said::TurnBack => Some(Choice::Do(Work::TurnBack)),
+            Said::Settle(ending) => Some(Choice::Do(Work::Settle { ending })),
+            // The last one looks again and again; where only this is left to it, the checker says so.
+            Said::Hold | Said::Stuck if i != LAST => Some(Choice::Leave(Exit::Stuck)),
+            Said::Hold | Said::Stuck | Said::Await => None,
+        };
+        self.book.ask(&self.rules, question).iter().filter_map(choice).collect()
+    }
+
+    fn see(&self, s: &State) -> Seen {
+        Seen {
+            migrations: s.schema.migrations,
+            parked: s.users.attic != 0 && !s.users.copied_back,
+            seeds: s.schema.seeds,
+            seeds_to_undo: s.schema.seeds_before != 0,
+            parts: s.target.parts,
+            sessions: s.new_in_transaction(),
+        }
+    }
+
+    pub(crate) fn undertake(&self, s: &mut State, i: usize, work: Work) {
+        let d = &mut s.deployers[i];
+        (d.work, d.at) = (work, At::Begin);
+        match work {
+            Work::Record { step, then, .. } => {
+                if then {
+                    d.refused = 0;
+                    d.fresh = s.records.open
+                        && matches!(
+                            self.book.planned(s.records.plan).plan.steps[usize::from(step)],
+                            Effect::SetDesired { .. } | Effect::Delete { .. }
+                        );
+                }
+                if !self.rules.records_in_flight {
+                    let fence = d.fence;
+                    self.commit(s, Session { work, fence, ..Session::default() });
+                    self.follow(s, i, work);
+                }
+            }
+            Work::Open { .. } => d.opened = true,
+            Work::Down { .. } => unreachable!("a down is undertaken after its record"),
+            _ => {}
+        }
+    }
+
+    /// A transaction of ours is committed and answered: what comes next.
+    pub(crate) fn follow(&self, s: &mut State, i: usize, work: Work) {
+        let d = &mut s.deployers[i];
+        (d.at, d.work) = (At::Decide, Work::Nothing);
+        if let Work::Open { .. } = work
+            && self.rules.admit_after_open
+        {
+            d.at = At::AdmitTarget;
+        }
+        let Work::Record { step, status, then: true } = work else { return };
+        if !s.records.open {
+            return; // only mutants come here: the run was settled by somebody else meanwhile
+        }
+        let planned = self.book.planned(s.records.plan);
+        let undo = status == UNDO_STARTED;
+        (d.work, d.at) = match &planned.plan.steps[usize::from(step)] {
+            Effect::RestorePoint => (Work::Point { step }, At::Begin),
+            Effect::Sql { .. } if undo => {
+                let early = self.rules.is(Wrong::ParkedBeforeLock);
+                (Work::Down { step, copied: if early { s.users.value } else { 0 } }, At::Begin)
+            }
+            Effect::Sql { .. } => (Work::Up { step }, At::Begin),
+            Effect::SqlConverge { .. } if undo => (Work::Drop { step }, At::Build),
+            Effect::SqlConverge { .. } => (Work::Build { step }, At::Build),
+            Effect::Unpark { .. } => (Work::Unpark { step }, At::Begin),
+            Effect::Seeds { .. } if undo => (Work::SeedsUndo { step }, At::Begin),
+            Effect::Seeds { .. } => (Work::Seeds { step }, At::Begin),
+            Effect::Commit => (Work::Commit { step }, At::Begin),
+            Effect::SetDesired { component, .. } => {
+                let part = part(component);
+                let release = if undo { planned.base } else { planned.target };
+                (Work::Set { part, release: self.rules.part_of(usize::from(part), release) }, At::Send)
+            }
+            Effect::Delete { component, .. } => (Work::Set { part: part(component), release: 0 }, At::Send),
+            Effect::Await { .. } | Effect::Bake => unreachable!("nothing is performed by waiting"),
+        };
+    }
+}
+
+fn part(component: &str) -> u8 {
+    u8::from(component != "backend")
+}

@@ -1,0 +1,171 @@
+//! What a small world is made of, and which sentence of the design it reads wrongly.
+
+use super::state::{Budget, MIGRATIONS};
+use nica_engine::release::UndoClass;
+
+/// What a deployer was started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Absent,
+    Deploy(u8),
+    Resume,
+    /// `migrate-seed` by hand or by a replica, on a database that no run manages yet.
+    MigrateSeed,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Migration {
+    pub(crate) class: UndoClass,
+    /// A concurrent index.
+    pub(crate) index: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) name: &'static str,
+    pub(crate) commands: [Command; 3],
+    pub(crate) baseline: u8,
+    pub(crate) migrations: [Option<Migration>; MIGRATIONS],
+    pub(crate) seeds: bool,
+    /// The component that every release has.
+    pub(crate) main: bool,
+    /// A second one: only B has it (dropped by N), or only N has it.
+    pub(crate) second: Second,
+    pub(crate) budget: Budget,
+    /// A host may die and leave its transaction open for ever.
+    pub(crate) hosts_die: bool,
+    /// A user's transaction may hang for ever.
+    pub(crate) users_hang: bool,
+    /// Records of statuses are transactions in flight too, not one step.
+    pub(crate) records_in_flight: bool,
+    /// The target is admitted only after a run is open.
+    pub(crate) admit_after_open: bool,
+    pub(crate) wrong: Wrongs,
+    /// Judge by what an outsider can read; our own invariants (fences, direction, records) are left out.
+    pub(crate) from_outside: bool,
+    pub(crate) cap: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Second {
+    None,
+    Dropped,
+    New,
+}
+
+/// An old reading of the design, or a mutant of it. Each must break something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Wrong {
+    /// The lease yields `fence + 1`; the number does not stand in its row.
+    LeaseWithoutNumber,
+    AdmitsUnconditionally,
+    /// A lost answer does not end its sender's fence.
+    FenceKeptAfterLostAnswer,
+    /// Sessions are ended before the fence is raised.
+    SessionsEndedFirst,
+    SessionsNeverEnded,
+    /// An index build may reconnect, without its guard.
+    ReconnectsWithoutGuard,
+    /// Admission waits for COMMITs to come, but ends no session.
+    TransactionsNeverEnded,
+    /// `migrate-seed` reads `managed`, then takes `fence + 1` for itself.
+    MigrateSeedRaces,
+    /// The guard raises never.
+    NoGuard,
+    /// The supervisor compares no fence.
+    NoTargetFence,
+    /// The supervisor keeps the fence in memory only.
+    TargetFenceInMemory,
+    /// The supervisor does not compare the generation that a `set` was decided on.
+    NoExpectedGeneration,
+    /// It compares the desired state's hash, which comes back after going there and back again.
+    ExpectedGenerationIsHash,
+    LockBesideTheWork,
+    ObservesBeforeAdmission,
+    StatementsWithoutWhere,
+    /// The attic keeps a row that was moved back.
+    AtticRowKept,
+    /// A down replaces attic rows that were never moved back.
+    DownReplacesWaitingRows,
+    /// Values are copied before the table lock, and not again.
+    ParkedBeforeLock,
+    /// The supervisor lists processes only, not what it is about to start.
+    SupervisorForgetsStarts,
+
+    // Mutants of `next` and `undo`, as wrappers around them.
+    DoneTrusted,
+    BarrierSkipped,
+    BarrierWithoutSessions,
+    BarrierWaitsForSessionsForEver,
+    StickyByWhatIsSeen,
+    UndoOrderSwapped,
+    DirectionInMemory,
+    DeletesBeforeCommit,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wrongs(u64);
+
+impl Wrongs {
+    pub(crate) const fn of(list: &[Wrong]) -> Wrongs {
+        let (mut bits, mut i) = (0, 0);
+        while i < list.len() {
+            bits |= 1 << list[i] as u8;
+            i += 1;
+        }
+        Wrongs(bits)
+    }
+}
+
+impl Rules {
+    /// The design as written, one migration of the given class, one component, two deployers that may be disturbed
+    /// and a last one that is not.
+    pub(crate) fn as_written(name: &'static str) -> Rules {
+        let lossless = Migration { class: UndoClass::Lossless, index: false };
+        Rules {
+            name,
+            commands: [Command::Deploy(2), Command::Deploy(2), Command::Resume],
+            baseline: 1,
+            migrations: [Some(lossless), None],
+            seeds: false,
+            main: true,
+            second: Second::None,
+            budget: Budget { kills: 1, ..Budget::default() },
+            hosts_die: false,
+            users_hang: false,
+            records_in_flight: false,
+            admit_after_open: false,
+            wrong: Wrongs::default(),
+            from_outside: false,
+            cap: 1_000_000,
+        }
+    }
+
+    pub(crate) fn is(&self, wrong: Wrong) -> bool {
+        self.wrong.0 & (1 << wrong as u8) != 0
+    }
+
+    /// What part `p` runs in a release; 0 when it does not exist there.
+    pub(crate) fn part_of(&self, p: usize, release: u8) -> u8 {
+        let exists = match p {
+            0 => self.main,
+            _ => match self.second {
+                Second::None => false,
+                Second::Dropped => release == 1,
+                Second::New => release >= 2,
+            },
+        };
+        if exists { release } else { 0 }
+    }
+
+    /// Whose seed rows a release has.
+    pub(crate) fn seeds_of(&self, release: u8) -> u8 {
+        if self.seeds { release.min(2) } else { 0 }
+    }
+
+    /// Users write the first migration's column.
+    pub(crate) fn users_write(&self) -> bool {
+        self.migrations[0].is_some_and(|m| m.class != UndoClass::Lossless)
+    }
+}

@@ -1,0 +1,253 @@
+//! Plays one case in a fresh world and judges how it ended.
+//!
+//! Fault, then one plain run that is left alone, then everything that was stopped goes on and everything that was
+//! held arrives: after each of the last two, the reading, the ledger and the exit code must say the same thing.
+
+mod fault;
+mod ledger;
+mod verdict;
+
+pub(crate) use verdict::{Ended, Outcome, Verdict};
+
+use super::case::{self, Case, Fault, How, Story, Then};
+use super::deployer::Deployer;
+use super::gate::{Release as Let, Trap};
+use super::lines::Lines;
+use super::oracle::{self, Attic, Golden};
+use super::proc::{self, Limit};
+use super::project::Release;
+use super::slot::{Base, Slot};
+use super::timeline::Timeline;
+use super::world::{PATIENCE, World};
+use super::writer::Writer;
+use anyhow::{Context as _, Result, bail};
+use fault::Struck;
+use std::path::Path;
+use std::time::Duration;
+
+const RUNS_MAX: usize = 3;
+/// In which a supervisor would begin what a late word asked of it.
+const LATE_EFFECT: Duration = Duration::from_millis(1200);
+
+pub(crate) struct Played {
+    pub verdict: Verdict,
+    pub timeline: Timeline,
+}
+
+pub(crate) fn play(slot: &Slot, case: &Case, golden: &Golden) -> Result<Played> {
+    let world = World::of(slot, case.story.base())?;
+    let timeline = world.timeline.clone();
+    let mut stage = Stage::begin(&world, case, golden)?;
+    let verdict = match stage.play() {
+        Ok(()) => stage.verdict(),
+        Err(error) => Verdict::broken(format!("{error:#}")),
+    };
+    stage.tell();
+    Ok(Played { verdict, timeline })
+}
+
+impl Story {
+    fn base(self) -> Base {
+        if self == Story::Again { Base::Undone } else { Base::Fresh }
+    }
+}
+
+struct Stage<'a> {
+    world: &'a World<'a>,
+    case: &'a Case,
+    golden: &'a Golden,
+    lines: Lines,
+    writer: Option<Writer>,
+    actors: Vec<Deployer>,
+    struck: Vec<Struck>,
+    unreached: bool,
+    /// Runs that ended with 40.
+    unreachable: u32,
+    wrong: Vec<String>,
+    ended: Option<Ended>,
+}
+
+impl<'a> Stage<'a> {
+    fn begin(world: &'a World<'a>, case: &'a Case, golden: &'a Golden) -> Result<Stage<'a>> {
+        let lines = Lines::interpose(&world.slot.state())?;
+        let writer = Some(Writer::start(world.cluster.socket_folder()));
+        Ok(Stage {
+            world,
+            case,
+            golden,
+            lines,
+            writer,
+            actors: Vec::new(),
+            struck: Vec::new(),
+            unreached: false,
+            unreachable: 0,
+            wrong: Vec::new(),
+            ended: None,
+        })
+    }
+
+    fn play(&mut self) -> Result<()> {
+        self.run_into(&self.case.fault, None)?;
+        if let Some(second) = &self.case.second {
+            self.run_into(second, None)?;
+        }
+        let ended = self.settle()?;
+        self.ended = Some(ended.clone());
+        self.judge(&ended, "after the run that was left alone");
+        self.let_go()?;
+        self.judge_for_a_while(&ended);
+        self.judge_rows()
+    }
+
+    fn release(&self) -> Release {
+        match self.case.story {
+            Story::Forward | Story::Again => Release::Good,
+            Story::Back => Release::Bad,
+        }
+    }
+
+    /// Starts a deployer and strikes where the case says.
+    fn run_into(&mut self, fault: &Fault, nica: Option<&Path>) -> Result<()> {
+        let nica = nica.unwrap_or(&self.world.slot.nica).to_path_buf();
+        let mut deployer = self.start(&nica, Some(fault.trap()))?;
+        let struck = fault::strike(self.world, &mut deployer, fault)?;
+        let deployer_is_down = fault.actor == case::Actor::Deployer || struck.killed_deployer;
+        self.unreached |= !struck.reached;
+        deployer.stopped = struck.reached && fault.actor == case::Actor::Deployer && fault.how == How::Stop;
+        if struck.reached && !deployer_is_down {
+            let code = deployer.await_end(self.world)?;
+            self.world.cluster.await_ready()?;
+            let ledger = ledger::last(&self.world.cluster)?;
+            self.wrong.extend(verdict::survived(&deployer.name, code, &ledger));
+        }
+        self.struck.push(struck);
+        self.actors.push(deployer);
+        Ok(())
+    }
+
+    fn start(&self, nica: &Path, trap: Option<Trap>) -> Result<Deployer> {
+        let name = format!("deploy-{}", self.actors.len() + 1);
+        Deployer::deploy(self.world, &self.lines, (&name, nica), self.release(), trap)
+    }
+
+    /// The plain run that must settle. One that says it could not reach somebody is no such run: where a server process
+    /// is stopped it must say so, and on a crowded machine the server ends a transaction that was silent too long.
+    fn settle(&mut self) -> Result<Ended> {
+        for _ in 0..RUNS_MAX {
+            self.world.cluster.await_ready()?;
+            let found_open = ledger::last(&self.world.cluster)?.open;
+            let code = self.plain_run()?;
+            self.world.cluster.await_ready()?;
+            if code == EXIT_UNREACHABLE {
+                self.unreachable += 1;
+                self.continue_backends()?;
+                continue;
+            }
+            return Ok(Ended { code, found_open, ledger: ledger::last(&self.world.cluster)? });
+        }
+        bail!("settle within {RUNS_MAX} runs: each said that it could not reach somebody")
+    }
+
+    fn plain_run(&mut self) -> Result<i32> {
+        let slot = self.world.slot;
+        let nica = match self.case.then {
+            Then::Other => slot.other.as_deref().context("find the other build: build it with --release")?,
+            _ => &slot.nica,
+        };
+        let mut deployer = match self.case.then {
+            Then::Resume => {
+                let name = format!("resume-{}", self.actors.len() + 1);
+                Deployer::resume(self.world, &self.lines, (&name, nica), self.release())?
+            }
+            _ => self.start(nica, None)?,
+        };
+        let code = deployer.await_end(self.world)?;
+        self.actors.push(deployer);
+        code.context("read an exit code: the run was ended by a signal")
+    }
+
+    fn continue_backends(&mut self) -> Result<()> {
+        self.struck.iter_mut().try_for_each(|struck| struck.continue_backend(&self.world.timeline))
+    }
+
+    /// Everything that was stopped goes on, everything that was held arrives; each deployer comes to its end.
+    fn let_go(&mut self) -> Result<()> {
+        for struck in &mut self.struck {
+            struck.continue_all(&self.world.timeline)?;
+        }
+        for at in 0..self.actors.len() {
+            let deployer = &mut self.actors[at];
+            if deployer.stopped {
+                self.world.timeline.say(format!("{} goes on", deployer.name));
+                proc::signal(deployer.process.pid(), proc::Signal::CONT)?;
+            }
+            deployer.gate.release(Let::Forward);
+        }
+        let mut actors = std::mem::take(&mut self.actors);
+        for deployer in actors.iter_mut().filter(|deployer| deployer.stopped) {
+            let code = deployer.await_end(self.world)?;
+            self.wrong.extend(verdict::woken(&deployer.name, code, self.ended.as_ref()));
+        }
+        self.actors = actors;
+        self.world.cluster.await_ready()?;
+        super::psql::await_no_session_like(&self.world.cluster, "nica/%", PATIENCE)?;
+        let quiet = || self.actors.iter().all(|deployer| deployer.gate.is_quiet()).then_some(());
+        proc::wait_for("wait until all that was held came to its end", PATIENCE, quiet)
+    }
+
+    /// A late word at the supervisor would show in replicas a moment after its answer: so it is looked for a while.
+    fn judge_for_a_while(&mut self, ended: &Ended) {
+        let when = "after all that was stopped went on and all that was held arrived";
+        let at_supervisor = self.struck.iter().any(|struck| struck.at_supervisor);
+        let limit = Limit::new(if at_supervisor { LATE_EFFECT } else { Duration::ZERO });
+        self.judge(ended, when);
+        while self.wrong.is_empty() && limit.pause_or(when).is_ok() {
+            self.judge(ended, when);
+        }
+    }
+
+    fn judge(&mut self, ended: &Ended, when: &str) {
+        let mut wrong = match self.world.read() {
+            Ok(state) => verdict::judge(self.case, self.golden, &state, ended),
+            Err(error) => vec![format!("{error:#}")],
+        };
+        match ledger::last(&self.world.cluster) {
+            Ok(now) if now != ended.ledger => {
+                wrong.push(format!("the ledger changed: {} is now {now}", ended.ledger))
+            }
+            Ok(_) => {}
+            Err(error) => wrong.push(format!("{error:#}")),
+        }
+        self.wrong.extend(wrong.into_iter().map(|why| format!("{when}: {why}")));
+    }
+
+    fn judge_rows(&mut self) -> Result<()> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let (mut written, waits) = writer.end();
+        let journal = verdict::Journal::read(&self.world.slot.journal());
+        let (people, replicas) = (written.len(), journal.rows.len());
+        let longest = waits.first().copied().unwrap_or_default().as_millis();
+        self.world
+            .timeline
+            .say(format!("{people} rows of people, {replicas} of replicas; longest wait {longest} ms"));
+        written.extend(journal.rows);
+        self.wrong.extend(journal.broken);
+        // Where the new release is live, what was parked is back; the attic does not count.
+        let live = self.ended.as_ref().is_some_and(|ended| ended.ledger.ending == "live");
+        let attic = if live { Attic::none() } else { Attic::read(&self.world.cluster)? };
+        self.wrong.extend(oracle::lost(&self.world.cluster, &attic, &written)?);
+        Ok(())
+    }
+
+    fn verdict(&mut self) -> Verdict {
+        let wrong = std::mem::take(&mut self.wrong);
+        Verdict::of(wrong, self.unreached, self.unreachable, self.ended.as_ref())
+    }
+
+    /// Traffic and output of every actor, for whoever reads a failure.
+    fn tell(&self) {
+        self.actors.iter().for_each(|deployer| deployer.tell(self.world));
+    }
+}
+
+const EXIT_UNREACHABLE: i32 = 40;

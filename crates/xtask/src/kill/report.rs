@@ -1,0 +1,56 @@
+//! What a sweep says: one line a case, the whole story of a failed one, and how many of which kind held.
+
+use super::case::Case;
+use super::play::{Outcome, Verdict};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How one case came out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Result {
+    pub verdict: Verdict,
+    pub seconds: f64,
+    pub timeline: String,
+}
+
+pub(crate) fn case(case: &Case, result: &Result, whole: bool) {
+    let Result { verdict, seconds, timeline } = result;
+    let outcome = format!("{:?}", verdict.outcome).to_lowercase();
+    println!("{outcome:<9} {seconds:6.1} s  {:<12} {:<10} {case}", case.fault.kill_point(), verdict.end);
+    for why in &verdict.wrong {
+        println!("          {}", why.trim_end().replace('\n', "\n          "));
+    }
+    if verdict.outcome == Outcome::Failed || whole {
+        println!("{timeline}");
+    }
+    if verdict.outcome == Outcome::Failed {
+        println!("          again: ./x test kill --case {case}\n");
+    }
+}
+
+/// Actor and fault against outcome.
+pub(crate) fn table(results: &[(Case, Result)]) {
+    let mut rows: BTreeMap<(String, String), [u32; 3]> = BTreeMap::new();
+    for (case, result) in results {
+        let step = case.fault.kill_point();
+        let kind = (
+            format!("{} {} {}", case.story.name(), case.fault.actor.name(), case.fault.how.name()),
+            step.rsplit(' ').next().unwrap_or_default().to_string(),
+        );
+        rows.entry(kind).or_default()[result.verdict.outcome as usize] += 1;
+    }
+    println!("{:<34} {:<4} {:>6} {:>9} {:>6}", "run, actor, fault", "at", "held", "unreached", "failed");
+    for ((kind, at), [held, unreached, failed]) in rows {
+        println!("{kind:<34} {at:<4} {held:>6} {unreached:>9} {failed:>6}");
+    }
+}
+
+/// A failed case as a file that replays it, and its story beside it.
+pub(crate) fn keep(folder: &Path, case: &Case, result: &Result) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let why = result.verdict.wrong.join("; ").replace('\n', " ");
+    let file = super::minimum::CaseFile { case: case.to_string(), why };
+    std::fs::write(folder.join(format!("{case}.toml")), toml::to_string(&file)?)?;
+    Ok(std::fs::write(folder.join(format!("{case}.txt")), &result.timeline)?)
+}
