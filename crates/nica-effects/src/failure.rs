@@ -67,7 +67,7 @@ impl From<FenceError> for Failure {
             FenceError::LockNotAvailable { why } => Failure::Locked(why),
             FenceError::LostAnswer { why } => Failure::Lost(why),
             FenceError::Held { .. } => Failure::LeaseTaken(why),
-            FenceError::Torn { .. }
+            FenceError::Torn
             | FenceError::Unendable { .. }
             | FenceError::Connect(_)
             | FenceError::Pooler { .. } => Failure::Unreachable { participant: "database", why },

@@ -135,6 +135,10 @@ impl Hands {
         &self.client
     }
 
+    pub fn client_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
     /// A transaction on the records session that begins with the guard.
     pub async fn guarded(&mut self) -> Result<Guarded<'_>, Failure> {
         if !self.lease.is_held() {

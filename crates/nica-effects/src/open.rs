@@ -95,7 +95,7 @@ pub async fn is_as_planned(hands: &mut Hands, plan: &Plan) -> Result<bool, Failu
     let components = hands.components().await?;
     let control = control::read(hands.client()).await?;
     let env_id = control.as_ref().map(control::Control::settled_id).unwrap_or_default();
-    Ok(sight::projection(hands.client(), &env_id, &components).await?.hash() == plan.projection)
+    Ok(sight::projection(hands.client_mut(), &env_id, &components).await?.hash() == plan.projection)
 }
 
 /// Eight letters and digits, so that no two runs share a name even across restored databases.

@@ -65,6 +65,9 @@ pub(crate) enum Command {
     /// Verify or show the hash chain of an environment's runs.
     #[command(subcommand)]
     Ledger(Ledger),
+    /// The database: migrations, seeds, health, drift.
+    #[command(subcommand)]
+    Db(Db),
     /// Say what a finding means and what to do about it.
     Explain {
         /// A gate, `promoted`, or one of its findings, `promoted/soak`.
@@ -143,6 +146,39 @@ pub(crate) enum Ledger {
     Verify(LedgerVerify),
     /// Print every entry.
     Show(Env),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Db {
+    /// Apply expand migrations and seeds; where a deployer manages the database, only verify.
+    MigrateSeed(Database),
+    /// Say whether the database is as the files say. Never writes.
+    Healthcheck(Database),
+    /// Each migration and its state.
+    Status(Env),
+    /// Whether applied migrations still have the text of their files.
+    Verify(Env),
+    /// The schema as text, or as a diff against another environment or a kept text.
+    Diff(DbDiff),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Database {
+    /// The database; DATABASE_URL unless said.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Whose database it must be; dev unless said.
+    #[arg(long, value_name = "ENV")]
+    pub env: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbDiff {
+    #[arg(long, value_name = "ENV")]
+    pub env: String,
+    /// Another environment, or a file with a fingerprint's text.
+    #[arg(long, value_name = "ENV|FILE")]
+    pub with: Option<String>,
 }
 
 #[derive(Debug, Args)]

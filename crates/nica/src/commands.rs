@@ -4,6 +4,7 @@ mod abort;
 mod approve;
 mod certify;
 mod context;
+mod db;
 mod deploy;
 mod evidence;
 mod explain;
@@ -47,6 +48,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Approve(args) => approve::run(&context()?, &args),
         Command::History(args) => ledger::history(&context()?, &args).await,
         Command::Ledger(command) => ledger::run(&context()?, &command).await,
+        Command::Db(command) => db::run(&context()?, &command).await,
         Command::Explain { id } => explain::run(&id, output),
         Command::Config { origin: _ } => explain::config(&context()?),
         Command::Status(args) => status::run(&context()?, args.env.as_deref()).await,

@@ -81,6 +81,6 @@ async fn read_back(hands: &mut Hands) -> Result<(String, Digest), Failure> {
     let control = control::read(hands.client()).await?;
     let env_id = control.map(|c| c.env_id).unwrap_or_default();
     let components = hands.components().await?;
-    let projection = crate::sight::projection(hands.client(), &env_id, &components).await?;
+    let projection = crate::sight::projection(hands.client_mut(), &env_id, &components).await?;
     Ok((env_id, projection.hash()))
 }

@@ -67,7 +67,7 @@ async fn deploy(context: &Context, hands: &mut Hands, env: &str, wish: &Wish) ->
         return Ok(exit);
     }
     let components = hands.components().await?;
-    let prepared = prepare(context, env, &wish.file, hands.client(), &components).await?;
+    let prepared = prepare(context, env, &wish.file, hands.client_mut(), &components).await?;
     if prepared.plan.is_empty() {
         let value = json!({ "end": "live", "changed": false, "version": prepared.plan.version, "exit": 0 });
         context.output.result(&value, &format!("live: {} already. Exit 0.", prepared.plan.version));

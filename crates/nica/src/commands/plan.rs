@@ -19,13 +19,13 @@ pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<E
     let file = ReleaseFile::read(&args.release)?;
     let env = &args.env.env;
     let access = context.access(env, Arc::new(|_| {}))?;
-    let client = open::reader(&access).await?;
+    let mut client = open::reader(&access).await?;
     let components = match TargetClient::connect(&access.state).await {
         Ok(target) => target.observe().await?.components,
         // No supervisor was ever started here, or none runs now: nothing is served.
         Err(_) => Default::default(),
     };
-    let prepared = prepare(context, env, &file, &client, &components).await?;
+    let prepared = prepare(context, env, &file, &mut client, &components).await?;
     let said = Said { release: &args.release, plan: args.out.as_deref() };
     let input = gather(context, env, &file, &prepared, &client, said).await?;
     let report = gates::judge(&input);

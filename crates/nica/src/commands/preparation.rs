@@ -27,7 +27,7 @@ pub(super) async fn prepare(
     context: &Context,
     env: &str,
     file: &ReleaseFile,
-    client: &Client,
+    client: &mut Client,
     components: &Components,
 ) -> anyhow::Result<Preparation> {
     let environment = context.environment(env)?;

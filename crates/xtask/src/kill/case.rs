@@ -68,6 +68,8 @@ words! {
         Keeper = "keeper",
         /// The server process of the session that was caught.
         Backend = "backend",
+        /// Nobody falls: what is said is late, is lost, or comes twice.
+        Network = "network",
     }
 }
 
@@ -79,6 +81,14 @@ words! {
         KillLost = "kill-lost",
         /// SIGSTOP, SIGCONT after the next run has settled.
         Stop = "stop",
+        /// SIGSTOP; before it goes on, the supervisor dies and is started again, as its unit would do.
+        StopRestart = "stop-restart",
+        /// The answer does not come in time; what is held arrives after the next run has settled.
+        Delay = "delay",
+        /// The connection ends; at `request` nothing arrived, at `answer` all of it did.
+        Cut = "cut",
+        /// The same word arrives again after the next run has settled.
+        Twice = "twice",
         /// `pg_terminate_backend`: the session alone ends.
         Terminate = "terminate",
     }

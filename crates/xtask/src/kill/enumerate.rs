@@ -2,12 +2,19 @@
 //!
 //! The number must not shrink: a sweep that silently lost its points would be green for ever.
 
+mod dice;
+mod faults;
+mod slice;
+
+pub(crate) use slice::slice;
+
 use super::case::{Actor, Case, Fault, How, Story, Then};
-use super::gate::Place;
 use super::label::{BEAT, Point};
 use super::prepare::{Prepared, Turn};
 use anyhow::Result;
-use std::collections::{BTreeMap, BTreeSet};
+use dice::Dice;
+use faults::faults;
+use std::collections::BTreeSet;
 
 /// A poll asks as often as it must; after this many times a turn is no new point.
 const NTH_MAX: u32 = 2;
@@ -91,69 +98,6 @@ fn thens(story: Story, other_build: bool) -> Vec<Then> {
     thens
 }
 
-fn faults(turns: &[&Turn]) -> Result<Vec<Fault>> {
-    let mut faults = Vec::new();
-    let mut phases: BTreeMap<String, u32> = BTreeMap::new();
-    for turn in turns {
-        let point = turn.point()?;
-        let in_phase = phases.entry(point.phase.clone()).or_default();
-        *in_phase += 1;
-        let mut add = |place, actor, how| faults.push(Fault { point: point.clone(), place, actor, how });
-        add(Place::Request, Actor::Deployer, How::Kill);
-        if !quiet(&point) || *in_phase == 1 {
-            add(Place::Request, Actor::Deployer, How::Stop);
-        }
-        if !quiet(&point) {
-            add(Place::Request, Actor::Deployer, How::KillLost);
-            add(Place::Answer, Actor::Deployer, How::Kill);
-            add(Place::Answer, Actor::Deployer, How::Stop);
-        }
-        if waits_for_a_lock(&turn.said) {
-            add(Place::Sent, Actor::Deployer, How::Kill);
-            add(Place::Sent, Actor::Deployer, How::Stop);
-        }
-        let others = others(turn, *in_phase);
-        others.into_iter().for_each(|(place, actor, how)| add(place, actor, how));
-    }
-    Ok(faults)
-}
-
-/// Statements that need the lock which psql holds for K2.
-fn waits_for_a_lock(said: &str) -> bool {
-    let low = said.to_lowercase();
-    ["alter table note", "create index note_by_body", "drop index note_by_body"]
-        .iter()
-        .any(|word| low.contains(word))
-}
-
-/// Faults of whoever is not the deployer: server processes where something is written, the target's programs where
-/// they are asked, and once in every phase.
-fn others(turn: &Turn, in_phase: u32) -> Vec<(Place, Actor, How)> {
-    let mut others = Vec::new();
-    let low = turn.said.to_lowercase();
-    let writes =
-        ["commit", "update", "insert", "alter", "create", "drop"].iter().any(|word| low.starts_with(word));
-    if turn.database && writes {
-        others.extend([
-            (Place::Request, Actor::Backend, How::Terminate),
-            (Place::Answer, Actor::Backend, How::Terminate),
-            (Place::Request, Actor::Backend, How::Kill),
-            (Place::Answer, Actor::Backend, How::Kill),
-            (Place::Request, Actor::Backend, How::Stop),
-        ]);
-    }
-    if !turn.database || in_phase == 1 {
-        let places: &[Place] =
-            if turn.database { &[Place::Request] } else { &[Place::Request, Place::Answer] };
-        for place in places {
-            for actor in [Actor::Supervisor, Actor::Keeper] {
-                others.extend([(*place, actor, How::Kill), (*place, actor, How::Stop)]);
-            }
-        }
-    }
-    others
-}
-
 /// A fault, then another on whoever takes over, at an equal or later step: sampled, the same ones every time.
 fn pairs(story: Story, faults: &[Fault]) -> Vec<Case> {
     let down: Vec<&Fault> =
@@ -174,70 +118,10 @@ fn pairs(story: Story, faults: &[Fault]) -> Vec<Case> {
     cases
 }
 
-/// Of a hundred cases of a slice, so many are told of each actor; pairs are told apart.
-const SHARES: [(Option<Actor>, usize); 5] = [
-    (Some(Actor::Deployer), 45),
-    (None, 10),
-    (Some(Actor::Backend), 20),
-    (Some(Actor::Supervisor), 15),
-    (Some(Actor::Keeper), 10),
-];
-
-/// About `count` cases, spread over actors, kill points and faults, the same ones every time.
-pub(crate) fn slice(cases: &[Case], count: usize) -> Vec<Case> {
-    let mut dice = Dice(0x511c);
-    let mut chosen = Vec::new();
-    for (actor, share) in SHARES {
-        let is_one = |case: &&Case| {
-            if case.second.is_some() { actor.is_none() } else { actor == Some(case.fault.actor) }
-        };
-        let some: Vec<&Case> = cases.iter().filter(is_one).collect();
-        chosen.extend(spread(&some, (count * share).div_ceil(100), &mut dice));
-    }
-    chosen.truncate(count);
-    chosen
-}
-
-/// Every kind gives one before any gives two.
-fn spread(cases: &[&Case], count: usize, dice: &mut Dice) -> Vec<Case> {
-    let mut kinds: BTreeMap<_, Vec<&Case>> = BTreeMap::new();
-    for case in cases {
-        kinds.entry(case.kind()).or_default().push(case);
-    }
-    let mut groups: Vec<Vec<&Case>> = kinds.into_values().collect();
-    dice.shuffle(&mut groups);
-    groups.iter_mut().for_each(|group| dice.shuffle(group));
-    let rounds = groups.iter().map(Vec::len).max().unwrap_or_default();
-    let picked = (0..rounds).flat_map(|round| groups.iter().filter_map(move |group| group.get(round)));
-    picked.take(count).map(|case| (*case).clone()).collect()
-}
-
-/// splitmix64: small, and the same on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for at in (1..items.len()).rev() {
-            items.swap(at, self.below(at + 1));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     fn turn(point: &str, said: &str, database: bool) -> Turn {
         Turn { point: point.into(), said: said.into(), database, effect: String::new() }

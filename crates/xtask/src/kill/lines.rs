@@ -74,6 +74,14 @@ impl Lines {
     }
 }
 
+/// One question to whoever supervises this state folder now; its answer.
+pub(crate) fn tell(state: &Path, question: &str) -> Result<String> {
+    let socket = std::fs::read_to_string(state.join("socket"))?;
+    let mut supervisor = UnixStream::connect(socket.trim()).context("reach the supervisor")?;
+    supervisor.write_all(format!("{question}\n").as_bytes())?;
+    Ok(line(&mut BufReader::new(&supervisor))?.unwrap_or_default().trim().to_string())
+}
+
 /// Afterwards nobody listens under this name, as the kernel would have it.
 fn die_together(mut helper: Child, supervisor: u32, bound: &OwnedFd, socket: &Path) {
     while proc::alive(supervisor) && helper.try_wait().is_ok_and(|status| status.is_none()) {

@@ -9,10 +9,10 @@ mod verdict;
 
 pub(crate) use verdict::{Ended, Outcome, Verdict};
 
-use super::case::{self, Case, Fault, How, Story, Then};
+use super::case::{Case, Fault, Story, Then};
 use super::deployer::Deployer;
 use super::gate::{Release as Let, Trap};
-use super::lines::Lines;
+use super::lines::{self, Lines};
 use super::oracle::{self, Attic, Golden};
 use super::proc::{self, Limit};
 use super::project::Release;
@@ -111,14 +111,12 @@ impl<'a> Stage<'a> {
         let nica = nica.unwrap_or(&self.world.slot.nica).to_path_buf();
         let mut deployer = self.start(&nica, Some(fault.trap()))?;
         let struck = fault::strike(self.world, &mut deployer, fault)?;
-        let deployer_is_down = fault.actor == case::Actor::Deployer || struck.killed_deployer;
         self.unreached |= !struck.reached;
-        deployer.stopped = struck.reached && fault.actor == case::Actor::Deployer && fault.how == How::Stop;
-        if struck.reached && !deployer_is_down {
+        if struck.reached && !struck.deployer_is_down {
             let code = deployer.await_end(self.world)?;
             self.world.cluster.await_ready()?;
             let ledger = ledger::last(&self.world.cluster)?;
-            self.wrong.extend(verdict::survived(&deployer.name, code, &ledger));
+            self.wrong.extend(verdict::may_say(&deployer.name, code, &ledger));
         }
         self.struck.push(struck);
         self.actors.push(deployer);
@@ -174,6 +172,14 @@ impl<'a> Stage<'a> {
     fn let_go(&mut self) -> Result<()> {
         for struck in &mut self.struck {
             struck.continue_all(&self.world.timeline)?;
+            if struck.restarts {
+                self.world.restart_supervisor()?;
+            }
+            if let Some(question) = struck.repeat.take() {
+                self.world.timeline.say(format!("again to the supervisor: {question}"));
+                let answer = lines::tell(&self.world.slot.state(), &question)?;
+                self.world.timeline.say(format!("it answered: {answer}"));
+            }
         }
         for at in 0..self.actors.len() {
             let deployer = &mut self.actors[at];
@@ -186,7 +192,8 @@ impl<'a> Stage<'a> {
         let mut actors = std::mem::take(&mut self.actors);
         for deployer in actors.iter_mut().filter(|deployer| deployer.stopped) {
             let code = deployer.await_end(self.world)?;
-            self.wrong.extend(verdict::woken(&deployer.name, code, self.ended.as_ref()));
+            self.world.cluster.await_ready()?;
+            self.wrong.extend(verdict::may_say(&deployer.name, code, &ledger::last(&self.world.cluster)?));
         }
         self.actors = actors;
         self.world.cluster.await_ready()?;

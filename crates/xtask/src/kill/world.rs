@@ -5,6 +5,7 @@
 
 use super::actor::Actor;
 use super::cluster::{self, Cluster};
+use super::lines;
 use super::oracle::{self, Look, State};
 use super::proc::{self, Signal, wait_for};
 use super::project::{self, Release};
@@ -74,12 +75,28 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// Starts a supervisor and waits until it answers.
     fn supervise(&self) -> Result<()> {
         let mut command = self.nica_of(&self.slot.nica, Release::Baseline, self.cluster.socket_folder());
         command.arg("supervise").arg("--state").arg(self.slot.state());
         // It outlives this value: the world's end finds it among the descendants.
         Actor::start(command, &self.slot.logs(), "supervise")?.forget();
-        Ok(())
+        let hello = r#"{"op":"hello","identity":null}"#;
+        wait_for("wait for the supervisor", PATIENCE, || lines::tell(&self.slot.state(), hello).ok())
+            .map(drop)
+    }
+
+    /// Kills the supervisor, starts another and waits until that one answers.
+    pub(crate) fn restart_supervisor(&self) -> Result<()> {
+        if let Some(pid) = self.program("supervise") {
+            proc::signal(pid, Signal::KILL)?;
+            wait_for("wait for the supervisor to end", PATIENCE, || (!proc::alive(pid)).then_some(()))?;
+        }
+        self.timeline.say("the supervisor died and is started again");
+        self.supervise()?;
+        let hello = r#"{"op":"hello","identity":null}"#;
+        wait_for("wait for the supervisor", PATIENCE, || lines::tell(&self.slot.state(), hello).ok())
+            .map(drop)
     }
 
     pub(crate) fn await_serving(&self, release: Release) -> Result<()> {

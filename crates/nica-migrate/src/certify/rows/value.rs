@@ -24,7 +24,7 @@ fn natural(column: &Column, row: u32) -> Option<String> {
     }
     let (day, minute) = (1 + row % 28, row % 60);
     let text = match column.base.as_str() {
-        "boolean" => (row % 2 == 0).to_string(),
+        "boolean" => row.is_multiple_of(2).to_string(),
         "uuid" => format!("00000000-0000-4000-8000-{row:012}"),
         "date" => format!("2026-{:02}-{day:02}", 1 + row / 28 % 12),
         "time without time zone" | "time with time zone" => format!("10:{minute:02}"),
