@@ -25,7 +25,8 @@ pub(super) fn changes(old: &Shape, before: &Shape, after: &Shape) -> Vec<Change>
         };
         let lost = kind.labels.difference(&new.labels);
         lost.for_each(|label| found.add(Gone, format!("value '{label}' of type {name}")));
-        if new.constraints.difference(&kind.constraints).next().is_some() || (new.not_null && !kind.not_null) {
+        if new.constraints.difference(&kind.constraints).next().is_some() || (new.not_null && !kind.not_null)
+        {
             found.add(Constraint, format!("type {name}"));
         }
     }

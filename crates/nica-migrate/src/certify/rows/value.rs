@@ -24,7 +24,7 @@ fn natural(column: &Column, row: u32) -> Option<String> {
     }
     let (day, minute) = (1 + row % 28, row % 60);
     let text = match column.base.as_str() {
-        "boolean" => (row % 2 == 0).to_string(),
+        "boolean" => row.is_multiple_of(2).to_string(),
         "uuid" => format!("00000000-0000-4000-8000-{row:012}"),
         "date" => format!("2026-{:02}-{day:02}", 1 + row / 28 % 12),
         "time without time zone" | "time with time zone" => format!("10:{minute:02}"),
@@ -55,16 +55,26 @@ fn natural(column: &Column, row: u32) -> Option<String> {
 /// Words and numbers that stand in the checks, and what a length or a bound next to a number asks for.
 fn from_checks(column: &Column) -> Vec<String> {
     let mut guesses = Vec::new();
-    for token in column.checks.iter().flat_map(|check| lexer::tokens(check).unwrap_or_default()) {
+    for token in column.checks.values().flat_map(|check| lexer::tokens(check).unwrap_or_default()) {
         match token.kind {
-            Kind::Text => guesses.push(token.text.trim_matches('\'').replace("''", "'")),
+            Kind::Text => {
+                let text = token.text.trim_matches('\'').replace("''", "'");
+                let lengths = text.split(['{', ',', '}']).filter_map(|part| part.parse().ok()).map(digits);
+                guesses.extend(lengths.collect::<Vec<_>>());
+                guesses.push(text);
+            }
             Kind::Number if column.category == "N" => {
                 let number: f64 = token.text.parse().unwrap_or_default();
                 guesses.extend([number, number + 1.0, number - 1.0].map(|n| n.to_string()));
             }
-            Kind::Number => guesses.push("1".repeat(token.text.parse().unwrap_or(1).clamp(1, 200))),
+            Kind::Number => guesses.push(digits(token.text.parse().unwrap_or(1))),
             _ => {}
         }
     }
     guesses
+}
+
+/// So many of them: what a length or a pattern of digits asks for.
+fn digits(length: usize) -> String {
+    "1".repeat(length.clamp(1, 200))
 }
