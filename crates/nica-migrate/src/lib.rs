@@ -5,6 +5,7 @@
 
 pub mod attic;
 mod catalog;
+pub mod certify;
 pub mod connect;
 mod converge;
 pub mod fence;

@@ -4,6 +4,7 @@ use super::Blocker;
 use crate::connect::reason;
 use crate::fence::{Class, FenceError, Guarded, classify};
 use crate::lexer::LexError;
+use tokio_postgres::error::ErrorPosition;
 
 /// Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +12,13 @@ pub enum RunError {
     #[error(transparent)]
     Fence(#[from] FenceError),
     #[error("run {place}: {why}")]
-    Statement { place: String, why: String, code: String },
+    Statement {
+        place: String,
+        why: String,
+        code: String,
+        /// Characters from the statement's first one to what the server stumbled over, where it says so.
+        offset: Option<u32>,
+    },
     #[error("apply {id}: it is applied already with another text; undo the edit and write a new migration")]
     Edited { id: String },
     #[error("take {id} back: no down text was stored with it; roll forward instead")]
@@ -34,7 +41,7 @@ impl RunError {
         match classify(error) {
             Class::Sql => {
                 let code = error.code().map_or("", |c| c.code()).to_string();
-                RunError::Statement { place, why: reason(error), code }
+                RunError::Statement { place, why: reason(error), code, offset: offset(error) }
             }
             Class::LockNotAvailable => {
                 FenceError::LockNotAvailable { why: format!("{place}: {}", reason(error)) }.into()
@@ -56,6 +63,14 @@ impl RunError {
     /// Nobody knows whether it happened: look again under a new fence.
     pub fn is_lost_answer(&self) -> bool {
         matches!(self, RunError::Fence(FenceError::LostAnswer { .. }))
+    }
+}
+
+fn offset(error: &tokio_postgres::Error) -> Option<u32> {
+    match error.as_db_error()?.position()? {
+        ErrorPosition::Original(from_one) => from_one.checked_sub(1),
+        // In a text that the server made itself: the body of a function or of a DO.
+        ErrorPosition::Internal { .. } => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything that needs a real Postgres: one cluster for this binary, a database of its own for each test.
 
 mod attic;
+mod certify;
 mod common;
 mod connecting;
 mod converging;
@@ -10,6 +11,9 @@ mod fingerprint;
 mod genesis;
 mod health;
 mod migrate_seed;
+mod roles;
 mod running;
 mod scratch;
 mod seeds;
+mod sweep;
+mod traffic;

@@ -1,0 +1,104 @@
+//! What migrations really do, seen on a throw-away database: up, down, up again.
+//!
+//! A private cluster gets the migrations that are live and a few rows in every table; then each migration that a plan
+//! applies takes its round, by the same runner that a deployer uses. What is seen is reported and judged elsewhere;
+//! what kept us from seeing is an error, never a report.
+
+mod compare;
+mod ground;
+mod report;
+mod round;
+mod rows;
+mod shape;
+mod text;
+mod trial;
+
+pub use report::{Change, ChangeKind, Place, Removed, Report, RoundTrip, SqlError};
+
+use crate::connect::reason;
+use crate::fingerprint::FingerprintError;
+use crate::runner::RunError;
+use crate::schema::SchemaError;
+use crate::scratch::ScratchError;
+use crate::source::Migration;
+use ground::Ground;
+use round::{Rounds, Then};
+use rows::Rows;
+use shape::Shape;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// For all of it. A migration that needs longer on a handful of rows is not going to end.
+pub const CERTIFY_LIMIT: Duration = Duration::from_secs(120);
+
+/// Nobody could look. Reads after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum CertifyError {
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Fingerprint(#[from] FingerprintError),
+    #[error("look at the throw-away database: {0}")]
+    Look(String),
+    /// The server here is not like the real one, or not well.
+    #[error("try {id}: {why}")]
+    Ground { id: String, why: String },
+    #[error("put {id}, which is live already, into a throw-away database: {why}")]
+    Live { id: String, why: RunError },
+    #[error("find {id}: the release has no such migration")]
+    Unknown { id: String },
+    #[error("try the migrations within {secs} s")]
+    TooSlow { secs: u64 },
+}
+
+impl CertifyError {
+    fn look(error: &tokio_postgres::Error) -> CertifyError {
+        CertifyError::Look(reason(error))
+    }
+}
+
+/// Try the migrations `wanted` on top of those that are `live`, both out of `all`, which is in the order in which a
+/// release applies them. One report each, up to the first that leaves no ground for the next.
+///
+/// # Errors
+/// No server programs here, a server that lacks what the real one has, or too little time. Nothing is left behind.
+pub async fn certify(all: &[Migration], live: &[&str], wanted: &[&str]) -> Result<Vec<Report>, CertifyError> {
+    let pick = |ids: &[&str]| -> Result<Vec<&Migration>, CertifyError> {
+        let missing = ids.iter().find(|id| !all.iter().any(|m| m.id == **id));
+        match missing {
+            Some(id) => Err(CertifyError::Unknown { id: (*id).to_string() }),
+            None => Ok(all.iter().filter(|m| ids.contains(&m.id.as_str())).collect()),
+        }
+    };
+    let (live, wanted) = (pick(live)?, pick(wanted)?);
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let late = |_| CertifyError::TooSlow { secs: CERTIFY_LIMIT.as_secs() };
+    tokio::time::timeout(CERTIFY_LIMIT, rounds(&live, &wanted)).await.map_err(late)?
+}
+
+async fn rounds(live: &[&Migration], wanted: &[&Migration]) -> Result<Vec<Report>, CertifyError> {
+    let ground = Ground::prepare().await?;
+    for migration in live {
+        let fail = |why| CertifyError::Live { id: migration.id.clone(), why };
+        ground.up(migration).await?.map_err(fail)?;
+    }
+    let mut client = ground.client().await?;
+    let old = Shape::read(&client).await?;
+    let mut rows = Rows::default();
+    let tables: BTreeSet<_> = old.relations.values().map(|relation| relation.id).collect();
+    rows.fill(&mut client, &tables).await?;
+    let mut rounds = Rounds { ground: &ground, rows, shape: old.clone(), old };
+    let mut reports = Vec::new();
+    for migration in wanted {
+        let (report, then) = rounds.round(migration).await?;
+        reports.push(report);
+        if let Then::Stop = then {
+            break;
+        }
+    }
+    Ok(reports)
+}

@@ -1,0 +1,96 @@
+//! What migrations do, seen on a throw-away cluster: each case in the words in which it would be reported.
+
+use nica_migrate::certify::{ChangeKind, Report, certify};
+use nica_migrate::source::{Class, Manifest, Migration, Phase};
+use std::time::Instant;
+
+const BASE: &str = "CREATE TABLE note (
+    id text PRIMARY KEY,
+    body text NOT NULL,
+    kind text DEFAULT 'plain' CHECK (kind IN ('plain', 'list')),
+    rev smallint
+);
+CREATE TABLE log (at timestamptz, what text);
+CREATE VIEW short AS SELECT id, body FROM note;";
+
+fn migration(id: &str, class: Class, park: &[&str], up: &str, down: Option<&str>) -> Migration {
+    let park = park.iter().map(ToString::to_string).collect();
+    let manifest = Manifest { phase: Phase::Expand, class, park, transaction: true, after: None };
+    Migration::new(id, manifest, up.to_string(), down.map(str::to_string)).expect("a good migration")
+}
+
+fn lone(id: &str, up: &str, down: Option<&str>) -> Migration {
+    let manifest = Manifest { transaction: false, class: Class::Lossless, ..Manifest::default() };
+    Migration::new(id, manifest, up.to_string(), down.map(str::to_string)).expect("a good migration")
+}
+
+async fn reports(base: &str, wanted: &[Migration]) -> Vec<Report> {
+    let mut all = vec![migration("0001_base", Class::Sticky, &[], base, None)];
+    all.extend(wanted.iter().cloned());
+    let ids: Vec<_> = wanted.iter().map(|m| m.id.as_str()).collect();
+    certify(&all, &["0001_base"], &ids).await.expect("a throw-away cluster")
+}
+
+/// A report in words. A round trip that came back is left out.
+fn words(report: &Report) -> Vec<String> {
+    let at = |place: &Option<nica_migrate::certify::Place>| match place {
+        Some(p) => format!(" at {}:{}:{}", p.file.trim_start_matches("migrations/"), p.line, p.column),
+        None => String::new(),
+    };
+    let kind = |kind: ChangeKind| format!("{kind:?}").to_lowercase();
+    let mut words: Vec<_> =
+        report.errors.iter().map(|e| format!("error{}: {}", at(&e.place), e.message)).collect();
+    words.extend(report.changes.iter().map(|c| format!("{} {}{}", kind(c.kind), c.name, at(&c.place))));
+    let note = |is: bool, word: &str| if is { String::new() } else { format!(" {word}") };
+    let removes = report.removes.iter().map(|r| {
+        let (writable, keyed) = (note(r.writable, "unwritable"), note(r.keyed, "keyless"));
+        format!("down loses {}{writable}{keyed}{}", r.name, at(&r.place))
+    });
+    words.extend(removes);
+    match &report.round_trip {
+        None if report.has_down => words.push("not back and forth".to_string()),
+        Some(trip) if trip.down != trip.before => words.push("does not come back".to_string()),
+        Some(trip) if trip.up_again != trip.up => words.push("does not repeat".to_string()),
+        _ => {}
+    }
+    words
+}
+
+async fn check(migration: Migration, expected: &[&str]) {
+    check_on(BASE, migration, expected).await;
+}
+
+async fn check_on(base: &str, migration: Migration, expected: &[&str]) {
+    let up = migration.up.clone();
+    let found = reports(base, &[migration]).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(words(&found[0]), expected, "{up}");
+}
+
+fn up(sql: &str) -> Migration {
+    migration("0002_m", Class::Sticky, &[], sql, None)
+}
+
+#[tokio::test]
+async fn honest_migrations_show_nothing_but_what_they_say() {
+    let index =
+        migration("0002_m", Class::Lossless, &[], "CREATE INDEX i ON note (body)", Some("DROP INDEX i"));
+    check(index, &[]).await;
+    let computed = migration(
+        "0002_m",
+        Class::Lossless,
+        &[],
+        "ALTER TABLE note ADD size int GENERATED ALWAYS AS (length(body)) STORED",
+        Some("ALTER TABLE note DROP size"),
+    );
+    check(computed, &["down loses note.size unwritable at 0002_m/down.sql:1:1"]).await;
+    let parking = migration(
+        "0002_m",
+        Class::Parking,
+        &["note.mood"],
+        "ALTER TABLE note ADD mood text DEFAULT 'fine'",
+        Some("ALTER TABLE note DROP mood"),
+    );
+    check(parking, &["down loses note.mood at 0002_m/down.sql:1:1"]).await;
+    check(up("CREATE TABLE other (id int PRIMARY KEY, note text REFERENCES note)"), &[]).await;
+}
