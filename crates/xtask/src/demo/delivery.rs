@@ -6,7 +6,7 @@ use super::nica::{Ended, Nica, Running};
 use super::place::Place;
 use super::postgres::Postgres;
 use super::report::End;
-use super::workspace::{APPROVERS, Edition, Keys};
+use super::workspace::{APPROVERS, Edition, Keys, SOAK};
 use crate::ci;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
@@ -40,7 +40,7 @@ impl Delivery<'_> {
         let create = ["release", "create", "--version", edition.version, "--commit", &commit, "--out", &file];
         self.command(edition, &create)?.expect(0)?;
         let (key, results) = (self.keys.private("ci").display().to_string(), results.display().to_string());
-        let sign = ["release", "evidence", &file, "--kind", "ci", &results, "--key", &key];
+        let sign = ["release", "evidence", "--release", &file, "--kind", "ci", "--key", &key, &results];
         self.command(edition, &sign)?.expect(0).context("sign evidence").map(drop)
     }
 
@@ -90,6 +90,7 @@ impl Delivery<'_> {
         if env != "prod" {
             return Ok(self.args(edition, &["deploy", "--env", env, "--release", &release]));
         }
+        std::thread::sleep(SOAK);
         let plan = edition.folder(self.place).join(format!("{env}.plan")).display().to_string();
         // 4: the plan has changes, whatever its gates say.
         self.command(edition, &["plan", "--env", env, "--release", &release, "--out", &plan])?.expect(4)?;
