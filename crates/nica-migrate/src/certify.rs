@@ -19,7 +19,7 @@ use crate::connect::reason;
 use crate::fingerprint::FingerprintError;
 use crate::runner::RunError;
 use crate::schema::SchemaError;
-use crate::scratch::ScratchError;
+use crate::scratch::{ScratchCluster, ScratchError};
 use crate::source::Migration;
 use ground::Ground;
 use round::{Rounds, Then};
@@ -65,23 +65,46 @@ impl CertifyError {
 /// # Errors
 /// No server programs here, a server that lacks what the real one has, or too little time. Nothing is left behind.
 pub async fn certify(all: &[Migration], live: &[&str], wanted: &[&str]) -> Result<Vec<Report>, CertifyError> {
-    let pick = |ids: &[&str]| -> Result<Vec<&Migration>, CertifyError> {
-        let missing = ids.iter().find(|id| !all.iter().any(|m| m.id == **id));
-        match missing {
-            Some(id) => Err(CertifyError::Unknown { id: (*id).to_string() }),
-            None => Ok(all.iter().filter(|m| ids.contains(&m.id.as_str())).collect()),
-        }
-    };
-    let (live, wanted) = (pick(live)?, pick(wanted)?);
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let late = |_| CertifyError::TooSlow { secs: CERTIFY_LIMIT.as_secs() };
-    tokio::time::timeout(CERTIFY_LIMIT, rounds(&live, &wanted)).await.map_err(late)?
+    // It lives for seconds, and nothing else runs on it.
+    let cluster = ScratchCluster::start_with(&[("autovacuum", "off"), ("max_connections", "20")]).await?;
+    certify_on(&cluster, "certify", all, live, wanted).await
 }
 
-async fn rounds(live: &[&Migration], wanted: &[&Migration]) -> Result<Vec<Report>, CertifyError> {
-    let ground = Ground::prepare().await?;
+/// As `certify`, in a new database of a cluster that is there. The database stays until the cluster goes.
+///
+/// # Errors
+/// As `certify`, or the database is there already.
+pub async fn certify_on(
+    cluster: &ScratchCluster,
+    database: &str,
+    all: &[Migration],
+    live: &[&str],
+    wanted: &[&str],
+) -> Result<Vec<Report>, CertifyError> {
+    let (live, wanted) = (pick(all, live)?, pick(all, wanted)?);
+    let work = async {
+        let ground = Ground::prepare(cluster, database).await?;
+        rounds(&ground, &live, &wanted).await
+    };
+    let late = |_| CertifyError::TooSlow { secs: CERTIFY_LIMIT.as_secs() };
+    tokio::time::timeout(CERTIFY_LIMIT, work).await.map_err(late)?
+}
+
+fn pick<'a>(all: &'a [Migration], ids: &[&str]) -> Result<Vec<&'a Migration>, CertifyError> {
+    match ids.iter().find(|id| !all.iter().any(|m| m.id == **id)) {
+        Some(id) => Err(CertifyError::Unknown { id: (*id).to_string() }),
+        None => Ok(all.iter().filter(|m| ids.contains(&m.id.as_str())).collect()),
+    }
+}
+
+async fn rounds(
+    ground: &Ground,
+    live: &[&Migration],
+    wanted: &[&Migration],
+) -> Result<Vec<Report>, CertifyError> {
     for migration in live {
         let fail = |why| CertifyError::Live { id: migration.id.clone(), why };
         ground.up(migration).await?.map_err(fail)?;
@@ -91,7 +114,7 @@ async fn rounds(live: &[&Migration], wanted: &[&Migration]) -> Result<Vec<Report
     let mut rows = Rows::default();
     let tables: BTreeSet<_> = old.relations.values().map(|relation| relation.id).collect();
     rows.fill(&mut client, &tables).await?;
-    let mut rounds = Rounds { ground: &ground, rows, shape: old.clone(), old };
+    let mut rounds = Rounds { ground, client, rows, shape: old.clone(), old };
     let mut reports = Vec::new();
     for migration in wanted {
         let (report, then) = rounds.round(migration).await?;

@@ -141,15 +141,32 @@ fn loses(migration: &Migration, removed: &Removed) -> Option<Finding> {
 
 /// A parked table parks its columns; a table is parked only as a whole.
 fn parks(migration: &Migration, name: &str) -> bool {
-    let table = name.rsplit_once('.').map(|(table, _)| table);
-    migration.park.iter().any(|park| park == name || Some(park.as_str()) == table)
+    migration.park.iter().map(|park| plain(park)).any(|park| park == name || is_inside(name, &park))
+}
+
+/// One spelling for what `park` may say in several: `public` goes without saying.
+fn plain(park: &str) -> String {
+    match park.split('.').collect::<Vec<_>>()[..] {
+        ["public", table, "*"] | [table, "*"] => table.to_string(),
+        ["public", table, column] => format!("{table}.{column}"),
+        _ => park.to_string(),
+    }
+}
+
+/// A column of a whole table: of `diary`, of `app.diary.*`.
+fn is_inside(column: &str, table: &str) -> bool {
+    let table = match table.strip_suffix(".*") {
+        Some(table) => table,
+        None if table.contains('.') => return false,
+        None => table,
+    };
+    column.rsplit_once('.').is_some_and(|(of, _)| of == table)
 }
 
 fn park_unknown(migration: &Migration, certificate: &Certificate) -> Vec<Finding> {
     let removes = |park: &str| {
-        let inside =
-            |r: &Removed| r.name == park || r.name.strip_prefix(park).is_some_and(|c| c.starts_with('.'));
-        certificate.removes.iter().any(inside)
+        let park = plain(park);
+        certificate.removes.iter().any(|r| r.name == park || is_inside(&r.name, &park))
     };
     // After an error the list of what the down removes is not whole.
     let judged =
@@ -271,6 +288,21 @@ mod tests {
             none
         );
         assert_eq!(with(|m, _| m.park = vec!["note".into()]), none);
+        assert_eq!(with(|m, _| m.park = vec!["public.note.text".into()]), none);
+        assert_eq!(with(|m, _| m.park = vec!["public.note.*".into()]), none);
+        // of another schema, table and columns
+        let in_app = |park: &str, name: &str| {
+            let (park, name) = (park.to_string(), name.to_string());
+            ids("migration", move |i: &mut GateInput| {
+                i.migrations[0].park = vec![park];
+                i.certificates.as_mut().unwrap()[0].removes[0].name = name;
+            })
+        };
+        assert_eq!(in_app("app.note.*", "app.note.*"), none);
+        assert_eq!(in_app("app.note.*", "app.note.text"), none);
+        assert_eq!(in_app("app.note.text", "app.note.text"), none);
+        assert_eq!(in_app("note", "app.note.text"), ["migration/unparked", "migration/park-unknown"]);
+        assert_eq!(in_app("app.note.text", "app.note.*"), ["migration/unparked", "migration/park-unknown"]);
         // a whole table is not parked by one of its columns
         let table = |_: &mut Migration, c: &mut Certificate| c.removes[0].name = "note".into();
         assert_eq!(with(table), ["migration/unparked", "migration/park-unknown"]);

@@ -16,10 +16,13 @@ use crate::runner::RunError;
 use crate::scratch::quoted;
 use crate::source::{Class, Migration};
 use std::collections::BTreeSet;
+use tokio_postgres::Client;
 
 /// What goes from one migration to the next.
 pub(super) struct Rounds<'a> {
     pub(super) ground: &'a Ground,
+    /// For looking, for rows and for what is taken back again.
+    pub(super) client: Client,
     pub(super) rows: Rows,
     /// What the old program was written for.
     pub(super) old: Shape,
@@ -66,7 +69,7 @@ impl Rounds<'_> {
         let up = self.fingerprint().await?;
         let sql = migration.down.as_deref().unwrap_or_default();
         let file = File { id: &migration.id, name: "down.sql", sql };
-        let trial = Trial::of(self.ground, file).await?;
+        let trial = Trial::of(&mut self.client, file).await?;
         report.removes = self.removes(file, &trial);
         let values = self.values(migration, &report.removes).await?;
         if let Err(error) = self.down(migration).await? {
@@ -92,12 +95,12 @@ impl Rounds<'_> {
     }
 
     /// One statement needs no trial to be found again.
-    async fn trial(&self, file: File<'_>, migration: &Migration) -> Result<Option<Trial>, CertifyError> {
+    async fn trial(&mut self, file: File<'_>, migration: &Migration) -> Result<Option<Trial>, CertifyError> {
         let nothing_to_harm = self.old.relations.is_empty() && self.old.types.is_empty();
         if nothing_to_harm || !migration.transactional || file.statements().len() < 2 {
             return Ok(None);
         }
-        Trial::of(self.ground, file).await.map(Some)
+        Trial::of(&mut self.client, file).await.map(Some)
     }
 
     fn changes(&self, file: File<'_>, after: &Shape, trial: Option<&Trial>) -> Vec<Change> {
@@ -184,14 +187,13 @@ impl Rounds<'_> {
         &self,
         tables: impl Iterator<Item = &String>,
     ) -> Result<Vec<(String, String)>, CertifyError> {
-        let client = self.ground.client().await?;
         let mut all = Vec::new();
         for table in tables {
             let sql = format!(
                 "SELECT md5(coalesce(string_agg(row, E'\\n' ORDER BY row), ''))
                  FROM (SELECT to_jsonb(t)::text AS row FROM {table} t) rows"
             );
-            let row = client.query_one(&sql, &[]).await.map_err(|e| CertifyError::look(&e))?;
+            let row = self.client.query_one(&sql, &[]).await.map_err(|e| CertifyError::look(&e))?;
             all.push((table.clone(), row.get(0)));
         }
         Ok(all)
@@ -204,18 +206,18 @@ impl Rounds<'_> {
         let new: BTreeSet<_> =
             shape.relations.iter().filter(is_new).map(|(_, relation)| relation.id).collect();
         if !new.is_empty() {
-            self.rows.fill(&mut self.ground.client().await?, &new).await?;
+            self.rows.fill(&mut self.client, &new).await?;
         }
         self.shape = shape;
         Ok(())
     }
 
     async fn look(&self) -> Result<Shape, CertifyError> {
-        Shape::read(&self.ground.client().await?).await
+        Shape::read(&self.client).await
     }
 
-    async fn fingerprint(&self) -> Result<String, CertifyError> {
-        Ok(Fingerprint::read(&mut self.ground.client().await?).await?.hash())
+    async fn fingerprint(&mut self) -> Result<String, CertifyError> {
+        Ok(Fingerprint::read(&mut self.client).await?.hash())
     }
 }
 
