@@ -67,6 +67,7 @@ fn finished(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
     routes
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), limits::headers_within))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn(answer::finish))
         .layer(from_fn_with_state(app.clone(), trace::begin))

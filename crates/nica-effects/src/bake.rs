@@ -11,7 +11,7 @@ use crate::process::Metrics;
 use nica_engine::effect::{Desired, Effect};
 use nica_engine::metrics_text;
 use nica_engine::plan::Plan;
-use nica_engine::validate::{self, ComponentSeen, Figures, Judgement, Scrape, Seen};
+use nica_engine::validate::{self, ComponentSeen, Figures, Health, Judgement, Scrape, Seen};
 use nica_engine::world::Verdict;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ impl Bake {
         let seen = Seen {
             elapsed: self.since.elapsed(),
             components: self.components.iter().map(|(name, w)| (name.clone(), w.seen.clone())).collect(),
-            health: None,
+            health: health(hands.access.health_url.as_deref()).await,
             database: None,
         };
         let judgement = validate::judge(&seen, &self.policy, self.baseline.as_ref());
@@ -143,6 +143,24 @@ impl Drop for Watched {
     fn drop(&mut self) {
         self.prober.abort();
     }
+}
+
+/// What the environment's URL says, where the policy names one.
+async fn health(url: Option<&str>) -> Option<Health> {
+    let url = url?;
+    let Some((address, path)) =
+        url.strip_prefix("http://").map(|rest| rest.split_once('/').unwrap_or((rest, "")))
+    else {
+        return Some(Health::Unknown(format!("{url} is not of the form http://host:port/path")));
+    };
+    Some(match probe::get(address, &format!("/{path}")).await {
+        Ok(status @ 200..300) => {
+            tracing::debug!(status, "health of the environment's URL");
+            Health::Good
+        }
+        Ok(status) => Health::Bad(format!("{url} answers {status}")),
+        Err(error) => Health::Bad(error.to_string()),
+    })
 }
 
 /// Probes at an even pace until the bake ends. What the service answered it counts itself.

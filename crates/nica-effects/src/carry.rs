@@ -32,6 +32,8 @@ pub enum Carried {
     },
     /// A person has to look; the run stays open.
     Held(String),
+    /// A signal came; the run stays open where it is, as safe as after a kill.
+    Interrupted,
     /// Cannot go back as things are; the run stays open and every further deploy looks again.
     Stuck(String),
 }
@@ -45,6 +47,9 @@ const LOCK_PAUSE: Duration = Duration::from_millis(60);
 /// Carry the run that is open. The caller has taken `hands` and admitted the target.
 pub async fn carry(hands: &mut Hands, memory: &mut Memory) -> Result<Carried, Failure> {
     loop {
+        if hands.must_stop() {
+            return Ok(Carried::Interrupted);
+        }
         match turn(hands, memory).await {
             Ok(Some(carried)) => return Ok(carried),
             Ok(None) => memory.went_on(),

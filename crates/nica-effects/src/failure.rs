@@ -41,7 +41,8 @@ impl Failure {
             Class::Superseded => Failure::Superseded,
             Class::LockNotAvailable => Failure::Locked(why),
             Class::LostAnswer => Failure::Lost(why),
-            Class::Sql => Failure::Refused(why),
+            // Our own statements on our own tables: no user and no migration can be at fault.
+            Class::Sql => Failure::Records(format!("ask the record database: {why}")),
         }
     }
 }
@@ -49,7 +50,10 @@ impl Failure {
 impl Failure {
     pub fn seeds(error: SeedError) -> Failure {
         match error {
-            SeedError::Sql { source, .. } => Failure::sql(source),
+            SeedError::Sql { ref source, .. } if classify(source) != Class::Sql => match error {
+                SeedError::Sql { source, .. } => Failure::sql(source),
+                other => Failure::Refused(other.to_string()),
+            },
             other => Failure::Refused(other.to_string()),
         }
     }
@@ -63,11 +67,12 @@ impl From<FenceError> for Failure {
             FenceError::LockNotAvailable { why } => Failure::Locked(why),
             FenceError::LostAnswer { why } => Failure::Lost(why),
             FenceError::Held { .. } => Failure::LeaseTaken(why),
-            FenceError::Unendable { .. } | FenceError::Connect(_) | FenceError::Pooler { .. } => {
-                Failure::Unreachable { participant: "database", why }
-            }
+            FenceError::Torn
+            | FenceError::Unendable { .. }
+            | FenceError::Connect(_)
+            | FenceError::Pooler { .. } => Failure::Unreachable { participant: "database", why },
             FenceError::Managed { .. } | FenceError::Name { .. } => Failure::Mismatch(why),
-            FenceError::Sql { why, .. } => Failure::Refused(why),
+            FenceError::Sql { why, .. } => Failure::Records(format!("ask the record database: {why}")),
         }
     }
 }
@@ -109,11 +114,7 @@ impl From<StateError> for Failure {
 impl From<RecordError> for Failure {
     fn from(error: RecordError) -> Failure {
         match error {
-            RecordError::Sql(error) => match Failure::sql(error) {
-                // Our own statements on our own tables: no user and no migration can be at fault.
-                Failure::Refused(why) => Failure::Records(why),
-                other => other,
-            },
+            RecordError::Sql(error) => Failure::sql(error),
             other => Failure::Records(other.to_string()),
         }
     }

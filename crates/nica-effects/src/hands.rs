@@ -12,6 +12,8 @@ use nica_migrate::fence::{Admission, Guarded, Holder, Lease, Limits, admit, sess
 use nica_migrate::runner::{By, Session};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_postgres::Client;
 
@@ -30,7 +32,11 @@ pub struct Access {
     pub host: String,
     pub lease_ttl: Duration,
     pub admit_limit: Duration,
+    /// Where the environment's health is asked from outside, `http://host:port/path`.
+    pub health_url: Option<String>,
     pub sink: Sink,
+    /// Set by a signal: the running effect is finished, nothing new begins.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// How long a migration's lock is tried for before the step counts as refused.
@@ -129,6 +135,10 @@ impl Hands {
         &self.client
     }
 
+    pub fn client_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
     /// A transaction on the records session that begins with the guard.
     pub async fn guarded(&mut self) -> Result<Guarded<'_>, Failure> {
         if !self.lease.is_held() {
@@ -161,6 +171,10 @@ impl Hands {
         let set = "SELECT set_config('application_name', $1, false)";
         self.client.execute(set, &[&name]).await.map_err(Failure::sql)?;
         Ok(())
+    }
+
+    pub(crate) fn must_stop(&self) -> bool {
+        self.access.stop.load(Ordering::Relaxed)
     }
 
     pub fn tell(&self, event: Event) {

@@ -5,9 +5,11 @@
 
 use crate::failure::Failure;
 use crate::hands::{Access, Hands};
+use crate::process::Pins;
 use crate::records::control;
 use crate::records::run::{self, Judged, Opening, Participants};
 use crate::sight;
+use nica_engine::effect::{Desired, Effect};
 use nica_engine::plan::Plan;
 use nica_migrate::connect::connect;
 use nica_migrate::schema;
@@ -28,6 +30,11 @@ pub async fn reader(access: &Access) -> Result<tokio_postgres::Client, Failure> 
     let client = connect(&access.url, "nica/read").await.map_err(unreachable)?;
     client.batch_execute("SET default_transaction_read_only = on").await.map_err(Failure::sql)?;
     Ok(client)
+}
+
+/// A session for the one thing that is written without the lease: a wish.
+pub async fn writer(access: &Access) -> Result<tokio_postgres::Client, Failure> {
+    connect(&access.url, "nica/wish").await.map_err(unreachable)
 }
 
 fn unreachable(error: nica_migrate::ConnectError) -> Failure {
@@ -52,6 +59,7 @@ pub async fn open(
     hands.name_run(&id).await?;
     hands.tell(crate::event::Event::Opened { run: id });
     admit_target(hands).await?;
+    pin(hands, plan).await?;
     is_as_planned(hands, plan).await
 }
 
@@ -63,12 +71,31 @@ pub async fn admit_target(hands: &mut Hands) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Keep in the target's store what the open run and its way back need.
+pub(crate) async fn pin(hands: &Hands, plan: &Plan) -> Result<(), Failure> {
+    let baseline = plan.baseline.iter().flat_map(|live| live.components.values());
+    let wanted = plan.steps.iter().filter_map(|effect| match effect {
+        Effect::SetDesired { desired, .. } => Some(desired),
+        _ => None,
+    });
+    Ok(hands.target()?.pin(hands.fence, pins(baseline.chain(wanted))).await?)
+}
+
+pub(crate) fn pins<'a>(desired: impl Iterator<Item = &'a Desired>) -> Pins {
+    let mut pins = Pins::default();
+    for one in desired {
+        pins.digests.insert(one.digest.clone());
+        pins.secrets.extend(one.secrets.values().cloned());
+    }
+    pins
+}
+
 /// Looked at again after admission: what somebody changed between planning and opening shows here.
 pub async fn is_as_planned(hands: &mut Hands, plan: &Plan) -> Result<bool, Failure> {
     let components = hands.components().await?;
     let control = control::read(hands.client()).await?;
     let env_id = control.as_ref().map(control::Control::settled_id).unwrap_or_default();
-    Ok(sight::projection(hands.client(), &env_id, &components).await?.hash() == plan.projection)
+    Ok(sight::projection(hands.client_mut(), &env_id, &components).await?.hash() == plan.projection)
 }
 
 /// Eight letters and digits, so that no two runs share a name even across restored databases.

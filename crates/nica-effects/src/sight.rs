@@ -6,6 +6,7 @@ use crate::process::Seen;
 use crate::records::control::{self, Control};
 use nica_engine::projection::{ComponentState, Projection};
 use nica_engine::world::{SeedsSeen, World};
+use nica_migrate::fingerprint::Fingerprint;
 use nica_migrate::seed::SeedFile;
 use std::collections::BTreeMap;
 use tokio_postgres::Client;
@@ -20,7 +21,11 @@ pub struct Sight {
 /// The components of the target as its supervisor answered them, by name.
 pub type Components = BTreeMap<String, Seen>;
 
-pub async fn look(client: &Client, components: &Components, seeds: &[SeedFile]) -> Result<Sight, Failure> {
+pub async fn look(
+    client: &mut Client,
+    components: &Components,
+    seeds: &[SeedFile],
+) -> Result<Sight, Failure> {
     let control = control::read(client).await?;
     let world = World {
         migrations: observe::migrations(client).await?,
@@ -42,7 +47,7 @@ pub async fn look(client: &Client, components: &Components, seeds: &[SeedFile]) 
 
 /// The written projection of what is there now.
 pub async fn projection(
-    client: &Client,
+    client: &mut Client,
     env_id: &str,
     components: &Components,
 ) -> Result<Projection, Failure> {
@@ -56,11 +61,12 @@ pub async fn projection(
         };
         Some((name.clone(), state))
     });
+    let fingerprint = Fingerprint::read(client).await.map_err(|e| Failure::Records(e.to_string()))?;
     Ok(Projection {
         env_id: env_id.to_string(),
         components: states.collect(),
         migrations: observe::migration_states(client).await?,
-        schema: None,
+        schema: Some(fingerprint.hash()),
         seeds: nica_migrate::seed::digest(client).await.map_err(Failure::seeds)?,
     })
 }

@@ -57,9 +57,27 @@ pub enum Ending {
 }
 
 pub fn next(plan: &Plan, statuses: &[Status], direction: Direction, world: &World) -> Action {
-    match direction {
+    let action = match direction {
         Direction::Forward => forward(plan, statuses, world),
         Direction::Back => back(plan, statuses, world),
+    };
+    not_at_once_again(action, statuses, world)
+}
+
+/// What was refused is not tried again by the same process: it would do nothing else for ever. Going forward turns
+/// back instead, a down is retained; a component, seed rows or a deletion cannot be helped from here, and the next
+/// process, which knows of no refusal, tries once more.
+fn not_at_once_again(action: Action, statuses: &[Status], world: &World) -> Action {
+    let Some(refused) = &world.refused else { return action };
+    let tried = statuses[refused.step];
+    match action {
+        Action::Perform(n) if n == refused.step && tried == Status::Started => {
+            Action::Stuck(refused.why.clone())
+        }
+        Action::Undo(n) if n == refused.step && tried == Status::UndoStarted => {
+            Action::Stuck(refused.why.clone())
+        }
+        other => other,
     }
 }
 

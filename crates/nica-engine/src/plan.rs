@@ -113,6 +113,8 @@ impl Status {
                 | (Started, Started | Done | UndoStarted | Undone | Retained)
                 | (Done, Started | Done | UndoStarted | Undone | Retained)
                 | (UndoStarted, UndoStarted | Undone | Retained)
+                // Somebody else changed it back meanwhile: what is seen decides, so it is undone again.
+                | (Undone, UndoStarted)
                 | (Pending, UndoStarted | Undone)
         )
     }

@@ -93,6 +93,11 @@ pub fn fate(plan: &Plan, statuses: &[Status], step: Step<'_>, migration: &Migrat
         || (plan.baseline.is_none() && effective)
         || world.clock.down_until
         || !barrier_passed(plan, world)
-        || world.refused.as_ref().is_some_and(|r| r.step == step.n);
+        || down_refused(statuses, step, world);
     if stays { Fate::Retain } else { Fate::Down }
+}
+
+/// Its down was tried and refused. An *up* that was refused is no reason to keep what it left half-built.
+fn down_refused(statuses: &[Status], step: Step<'_>, world: &World) -> bool {
+    statuses[step.n] == Status::UndoStarted && world.refused.as_ref().is_some_and(|r| r.step == step.n)
 }

@@ -16,7 +16,7 @@ pub(crate) use owner::release_dropped;
 pub(crate) use park::{discard, rest};
 pub use unpark::{Misfit, Unparked};
 
-use crate::fence::{FenceError, Guarded};
+use crate::fence::{FenceError, Guarded, bounded};
 use crate::runner::{Attempts, RunError, Session};
 use tokio_postgres::GenericClient;
 
@@ -52,7 +52,7 @@ impl Session {
     pub async fn park(&self, id: &str) -> Result<(), RunError> {
         let mut attempts = self.attempts().await?;
         loop {
-            let result = park_once(&mut attempts, id).await;
+            let result = bounded(self.longest(1), park_once(&mut attempts, id)).await;
             if let Some(false) = attempts.judge(result).await? {
                 return Ok(());
             }
@@ -67,14 +67,29 @@ impl Session {
         let mut attempts = self.attempts().await?;
         let mut moved = 0;
         loop {
-            let result = unpark_once(&mut attempts, id).await;
+            let result = bounded(self.longest(1), unpark_once(&mut attempts, id)).await;
             match attempts.judge(result).await? {
                 Some((rows, true)) => moved += rows,
-                Some((rows, false)) => {
-                    let misfits = misfits_once(&mut attempts, id).await?;
-                    return Ok(Unparked { moved: moved + rows, misfits });
-                }
+                Some((_, false)) => break,
                 None => {}
+            }
+        }
+        self.tidy(&mut attempts, id).await?;
+        Ok(Unparked { moved, misfits: misfits_once(&mut attempts, id).await? })
+    }
+
+    /// An empty attic table does no harm, so it is left where its lock is not to be had.
+    pub(crate) async fn tidy(&self, attempts: &mut Attempts, id: &str) -> Result<(), RunError> {
+        loop {
+            let result = bounded(self.longest(1), tidy_once(attempts, id)).await;
+            match attempts.judge(result).await {
+                Ok(Some(())) => return Ok(()),
+                Ok(None) => {}
+                Err(error @ RunError::Locked { .. }) => {
+                    tracing::info!(%error, id, "an empty attic table is left");
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -93,7 +108,17 @@ pub async fn park_batch(tx: &Guarded<'_>, id: &str) -> Result<bool, RunError> {
 /// # Errors
 /// As `Session::unpark`.
 pub async fn unpark_batch(tx: &Guarded<'_>, id: &str) -> Result<(u64, bool), RunError> {
+    // A parking that somebody began and nobody ended: the values are in their place.
+    park::discard(tx, id).await?;
     unpark::batch(tx, id, BATCH_ROWS).await
+}
+
+/// Take away what `unpark_batch` has emptied, in a transaction of the caller's.
+///
+/// # Errors
+/// `LockNotAvailable` while somebody uses the source; nothing is lost by leaving it.
+pub async fn tidy(tx: &Guarded<'_>, id: &str) -> Result<(), RunError> {
+    unpark::tidy(tx, id).await
 }
 
 /// Every parcel; empty where there is no attic.
@@ -143,6 +168,13 @@ async fn unpark_once(attempts: &mut Attempts, id: &str) -> Result<(u64, bool), R
     let progress = unpark_batch(&tx, id).await?;
     tx.commit().await?;
     Ok(progress)
+}
+
+async fn tidy_once(attempts: &mut Attempts, id: &str) -> Result<(), RunError> {
+    let tx = attempts.begin().await?;
+    tidy(&tx, id).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 async fn misfits_once(attempts: &mut Attempts, id: &str) -> Result<Vec<Misfit>, RunError> {

@@ -7,7 +7,7 @@
 mod backfill;
 mod index;
 
-use crate::fence::Limits;
+use crate::fence::{Limits, bounded};
 use crate::lexer;
 use crate::runner::{self, Attempts, Outcome, RunError, Session};
 use crate::source::{Lone, Migration, lone};
@@ -22,7 +22,7 @@ impl Session {
         assert!(!migration.transactional, "{}: runs inside a transaction", migration.id);
         let mut attempts = self.attempts().await?;
         loop {
-            let result = begin(&mut attempts, migration).await;
+            let result = bounded(self.longest(1), begin(&mut attempts, migration)).await;
             match attempts.judge(result).await? {
                 Some(Outcome::Already) => return Ok(Outcome::Already),
                 Some(Outcome::Done) => break,
@@ -42,7 +42,7 @@ impl Session {
     pub async fn converge_down(&self, id: &str) -> Result<Outcome, RunError> {
         let mut attempts = self.attempts().await?;
         let down = loop {
-            let result = stored_down(&mut attempts, id).await;
+            let result = bounded(self.longest(1), begin_down(&mut attempts, id)).await;
             match attempts.judge(result).await? {
                 Some(Some(down)) => break down,
                 Some(None) => return Ok(Outcome::Already),
@@ -69,12 +69,15 @@ async fn begin(attempts: &mut Attempts, migration: &Migration) -> Result<Outcome
     Ok(Outcome::Done)
 }
 
-async fn stored_down(attempts: &mut Attempts, id: &str) -> Result<Option<String>, RunError> {
+/// Commit that it is no longer whole, before anything is taken away; the text to do it with.
+async fn begin_down(attempts: &mut Attempts, id: &str) -> Result<Option<String>, RunError> {
     let tx = attempts.begin().await?;
     let row = runner::stored(&tx, id).await?.filter(|row| row.state != "undone");
     let Some(row) = row else { return Ok(None) };
+    let down = row.down.ok_or_else(|| RunError::NoDown { id: id.to_string() })?;
+    runner::set_state(&tx, id, "started").await?;
     tx.commit().await?;
-    row.down.map(Some).ok_or_else(|| RunError::NoDown { id: id.to_string() })
+    Ok(Some(down))
 }
 
 /// The one statement of the file, by its kind.
@@ -85,7 +88,7 @@ async fn run(attempts: &mut Attempts, id: &str, file: &str, sql: &str) -> Result
         return Err(RunError::Converge { id: id.to_string(), why });
     };
     let kind = lone(statement).map_err(|why| RunError::Converge { id: id.to_string(), why })?;
-    let work = index::Work { id, place: format!("{file}:{}", statement.line), statement };
+    let work = index::Work { id, file, place: format!("{file}:{}", statement.line), statement };
     match kind {
         Lone::CreateIndex { name } => index::create(attempts, &work, &name).await,
         Lone::DropIndex { name } => index::drop(attempts, &work, &name).await,
@@ -108,15 +111,15 @@ async fn validate_once(attempts: &mut Attempts, work: &index::Work<'_>) -> Resul
     let limits = attempts.session().limits;
     let limits = Limits { statement: limits.build, ..limits };
     let tx = attempts.begin_with(&limits).await?;
-    let answer = tx.batch_execute(work.statement.text).await;
-    answer.map_err(|e| RunError::statement(tx.fence(), work.place.clone(), &e))?;
+    runner::execute_one(&tx, work.file, work.statement).await?;
     tx.commit().await?;
     Ok(())
 }
 
 async fn settle(attempts: &mut Attempts, id: &str, state: &str) -> Result<(), RunError> {
+    let limit = attempts.session().longest(1);
     loop {
-        let result = settle_once(attempts, id, state).await;
+        let result = bounded(limit, settle_once(attempts, id, state)).await;
         if let Some(()) = attempts.judge(result).await? {
             return Ok(());
         }

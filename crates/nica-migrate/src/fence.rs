@@ -11,7 +11,7 @@ mod name;
 mod pooler;
 
 pub use admit::{Admission, admit, lower_sessions};
-pub use guarded::{Guarded, Limits, within};
+pub use guarded::{Guarded, Limits, bounded, within};
 pub use lease::{Holder, Lease, LeaseRow, peek};
 pub use name::session_name;
 pub use pooler::refuse_pooler;
@@ -32,6 +32,10 @@ pub enum FenceError {
     /// The statement may or may not have happened: this fence is at its end.
     #[error("get an answer from the database: {why}")]
     LostAnswer { why: String },
+    #[error(
+        "commit: a statement had ended the transaction, what followed it ran alone; look at what is there"
+    )]
+    Torn,
     #[error("admit fence {fence}: {admitted} is admitted already; take the lease again")]
     NotAdmitted { fence: i64, admitted: i64 },
     #[error("admit fence {fence}: a deployer manages this database; deploy with it instead")]

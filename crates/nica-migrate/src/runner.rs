@@ -12,9 +12,10 @@ pub use retry::{Attempts, Blocker, blockers};
 pub use session::Session;
 
 use crate::attic;
-use crate::fence::Guarded;
-use crate::lexer;
+use crate::fence::{Guarded, within};
+use crate::lexer::{self, Statement};
 use crate::source::{Migration, Phase};
+use tokio_postgres::error::ErrorPosition;
 
 /// Who applies it; ends up in the migration's row.
 #[derive(Clone, Debug, Default)]
@@ -112,10 +113,32 @@ pub(crate) async fn is_applied(tx: &Guarded<'_>, migration: &Migration) -> Resul
 pub(crate) async fn execute(tx: &Guarded<'_>, id: &str, file: &str, sql: &str) -> Result<(), RunError> {
     for statement in lexer::split(sql)? {
         attic::release_dropped(tx, id, &statement).await?;
-        let place = || format!("{id}/{file}:{}", statement.line);
-        tx.batch_execute(statement.text).await.map_err(|e| RunError::statement(tx.fence(), place(), &e))?;
+        execute_one(tx, &format!("{id}/{file}"), &statement).await?;
     }
     Ok(())
+}
+
+/// By the extended protocol, in which the server itself refuses a text of two statements: no COMMIT gets past the
+/// lexer unseen.
+pub(crate) async fn execute_one(
+    tx: &Guarded<'_>,
+    file: &str,
+    statement: &Statement<'_>,
+) -> Result<(), RunError> {
+    let answer = async { Ok(tx.execute_typed(statement.text, &[]).await) };
+    let answer = within(tx.limits().answer(), answer).await?;
+    answer.map_err(|e| RunError::statement(tx.fence(), place(file, statement, &e), &e)).map(|_| ())
+}
+
+/// `0042_x/up.sql:7`, at the character that the server points to where it does.
+pub(crate) fn place(file: &str, statement: &Statement<'_>, error: &tokio_postgres::Error) -> String {
+    let position = error.as_db_error().and_then(|e| e.position());
+    let before = match position {
+        Some(ErrorPosition::Original(at)) => (*at as usize).saturating_sub(1),
+        _ => 0,
+    };
+    let lines = statement.text.chars().take(before).filter(|c| *c == '\n').count();
+    format!("{file}:{}", statement.line + lines)
 }
 
 pub(crate) async fn write_row(

@@ -119,6 +119,16 @@ CREATE TABLE nica.seed (
     PRIMARY KEY ("table", key)
 );
 
+-- A proof that a table was as its files say: a digest of the files and a hash of the rows. Gone as soon as anything
+-- is written to nica.seed.
+CREATE TABLE nica.seed_stamp (
+    "table" text PRIMARY KEY,
+    files   text NOT NULL,
+    columns text[] NOT NULL,
+    retire  text,
+    rows    text NOT NULL
+);
+
 -- `before` is what the run did (insert, update, retire, record), the row's values before it and its line in
 -- nica.seed before it.
 CREATE TABLE nica.seed_undo (

@@ -11,6 +11,8 @@ mod digest;
 mod file;
 mod local;
 mod shape;
+mod stamp;
+mod target;
 mod undo;
 
 pub use apply::{Changed, apply};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Carry a Postgres-backed service from a commit to production, and always carry it back.
 #[derive(Debug, Parser)]
 #[command(name = "nica", version, infer_long_args = true, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
@@ -14,7 +14,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// The delivery policy; its folder is where relative paths start.
     #[arg(long, global = true, env = "NICA_CONFIG", default_value = "nica.toml", value_name = "FILE")]
     pub config: PathBuf,
@@ -30,14 +30,14 @@ pub struct Global {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     Auto,
     Always,
     Never,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make and inspect the immutable release file; sign evidence over its hash.
     #[command(subcommand)]
     Release(Release),
@@ -49,10 +49,36 @@ pub enum Command {
         after_help = "Examples:\n  nica deploy --env dev --release nica-2026.11.3.nica\n  nica deploy --env prod --plan prod.plan"
     )]
     Deploy(Deploy),
+    /// Deploy an earlier release, by the same rules.
+    Rollback(Rollback),
     /// Finish an open run; what a timer calls.
     Resume(Env),
+    /// Turn an open run back, if it has not committed.
+    Abort(Env),
+    /// Sign a plan's hash with an SSH key.
+    #[command(after_help = "Example:\n  nica approve prod.plan --key ~/.ssh/id_ed25519")]
+    Approve(Approve),
     /// Say where an environment stands.
     Status(MaybeEnv),
+    /// Say what happened in an environment.
+    History(Env),
+    /// Verify or show the hash chain of an environment's runs.
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// The database: migrations, seeds, health, drift.
+    #[command(subcommand)]
+    Db(Db),
+    /// Say what a finding means and what to do about it.
+    Explain {
+        /// A gate, `promoted`, or one of its findings, `promoted/soak`.
+        id: String,
+    },
+    /// Print each value of nica.toml and people.toml with its place.
+    Config {
+        /// The place of each value.
+        #[arg(long)]
+        origin: bool,
+    },
     /// Run the supervisor of a `process` target.
     Supervise(State),
     /// Hold the listening sockets of a `process` target.
@@ -60,10 +86,15 @@ pub enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Release {
+pub(crate) enum Release {
     /// Collect executables, migrations, seeds and config into one file.
     #[command(after_help = "Example:\n  nica release create --version 2026.11.3 --out nica-2026.11.3.nica")]
     Create(Create),
+    /// Sign what CI or somebody else saw about a release, over its hash.
+    #[command(
+        after_help = "Example:\n  nica release evidence --release nica-1.nica --kind ci target/ci/*.json --key ci_key"
+    )]
+    Evidence(Evidence),
     /// Print what a release file holds.
     Show { file: PathBuf },
     /// Check every byte of a release file against its own list.
@@ -71,7 +102,7 @@ pub enum Release {
 }
 
 #[derive(Debug, Args)]
-pub struct Create {
+pub(crate) struct Create {
     #[arg(long = "version", value_name = "VERSION")]
     pub version: String,
     /// Where to write; NAME-VERSION.nica unless said.
@@ -86,21 +117,98 @@ pub struct Create {
 }
 
 #[derive(Debug, Args)]
-pub struct Env {
+pub(crate) struct Evidence {
+    #[arg(long, value_name = "FILE")]
+    pub release: PathBuf,
+    /// The signer in nica.toml whose word this is: `ci`.
+    #[arg(long)]
+    pub kind: String,
+    /// Result files, each with its checks.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// An OpenSSH private key.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    /// The plan file.
+    pub plan: PathBuf,
+    /// An OpenSSH private key, ed25519.
+    #[arg(long, value_name = "FILE", env = "NICA_KEY")]
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ledger {
+    /// Check the chain; needs no network with --file.
+    Verify(LedgerVerify),
+    /// Print every entry.
+    Show(Env),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Db {
+    /// Apply expand migrations and seeds; where a deployer manages the database, only verify.
+    MigrateSeed(Database),
+    /// Say whether the database is as the files say. Never writes.
+    Healthcheck(Database),
+    /// Each migration and its state.
+    Status(Env),
+    /// Whether applied migrations still have the text of their files.
+    Verify(Env),
+    /// The schema as text, or as a diff against another environment or a kept text.
+    Diff(DbDiff),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Database {
+    /// The database; DATABASE_URL unless said.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Whose database it must be; dev unless said.
+    #[arg(long, value_name = "ENV")]
+    pub env: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbDiff {
+    #[arg(long, value_name = "ENV")]
+    pub env: String,
+    /// Another environment, or a file with a fingerprint's text.
+    #[arg(long, value_name = "ENV|FILE")]
+    pub with: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerVerify {
+    #[arg(long, value_name = "ENV")]
+    pub env: Option<String>,
+    /// Rows as JSON, `[{n, entry, prev, hash}]`.
+    #[arg(long, value_name = "FILE", conflicts_with = "env")]
+    pub file: Option<PathBuf>,
+    /// ENTRIES:HASH, as an earlier deploy printed it.
+    #[arg(long)]
+    pub anchor: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Env {
     /// dev, stage or prod.
     #[arg(long, value_name = "ENV")]
     pub env: String,
 }
 
 #[derive(Debug, Args)]
-pub struct MaybeEnv {
+pub(crate) struct MaybeEnv {
     /// One environment; all of them unless said.
     #[arg(long, value_name = "ENV")]
     pub env: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub struct Plan {
+pub(crate) struct Plan {
     #[command(flatten)]
     pub env: Env,
     #[arg(long, value_name = "FILE")]
@@ -111,7 +219,7 @@ pub struct Plan {
 }
 
 #[derive(Debug, Args)]
-pub struct Deploy {
+pub(crate) struct Deploy {
     #[command(flatten)]
     pub env: Env,
     #[arg(long, value_name = "FILE", required_unless_present = "plan")]
@@ -122,7 +230,16 @@ pub struct Deploy {
 }
 
 #[derive(Debug, Args)]
-pub struct State {
+pub(crate) struct Rollback {
+    #[command(flatten)]
+    pub env: Env,
+    /// The release file to go back to.
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct State {
     /// The target's state folder.
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,

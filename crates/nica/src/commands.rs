@@ -1,7 +1,16 @@
 //! What each command means. One file per command; what several share stands in `context` and `preparation`.
 
+mod abort;
+mod approve;
+mod certify;
 mod context;
+mod db;
 mod deploy;
+mod evidence;
+mod explain;
+mod gathering;
+mod interrupt;
+mod ledger;
 mod plan;
 mod preparation;
 mod release;
@@ -16,7 +25,7 @@ use crate::output::{self, Output};
 use context::Context;
 use nica_effects::failure::Failure;
 
-pub async fn run(cli: Cli) -> Exit {
+pub(crate) async fn run(cli: Cli) -> Exit {
     let output = Output::new(&cli.global);
     match dispatch(cli, output).await {
         Ok(exit) => exit,
@@ -33,7 +42,15 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Release(command) => release::run(command, &cli.global, output),
         Command::Plan(args) => plan::run(&context()?, &args).await,
         Command::Deploy(args) => deploy::run(&context()?, &args).await,
+        Command::Rollback(args) => deploy::rollback(&context()?, args).await,
         Command::Resume(args) => resume::run(&context()?, &args.env).await,
+        Command::Abort(args) => abort::run(&context()?, &args.env).await,
+        Command::Approve(args) => approve::run(&context()?, &args),
+        Command::History(args) => ledger::history(&context()?, &args).await,
+        Command::Ledger(command) => ledger::run(&context()?, &command).await,
+        Command::Db(command) => db::run(&context()?, &command).await,
+        Command::Explain { id } => explain::run(&id, output),
+        Command::Config { origin: _ } => explain::config(&context()?),
         Command::Status(args) => status::run(&context()?, args.env.as_deref()).await,
         Command::Supervise(args) => target::supervise(args.state).await,
         Command::Keep(args) => target::keep(args.state).await,

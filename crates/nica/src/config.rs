@@ -12,7 +12,7 @@ mod notes;
 mod people;
 mod section;
 mod service;
-pub mod variables;
+pub(crate) mod variables;
 
 pub(crate) use component::{Component, Source};
 pub(crate) use mistake::Mistakes;

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod exit;
 mod output;
+mod plan_file;
 mod release_file;
 
 use clap::Parser as _;

@@ -2,13 +2,14 @@
 //! form carry the same facts.
 
 mod human;
-pub use human::ending;
+pub(crate) use human::ending;
 mod json;
 
 use crate::cli::{Color, Global};
 use crate::exit::Exit;
 use nica_effects::event::{Event, Sink};
 use nica_engine::Plan;
+use nica_engine::finding::GateReport;
 use serde::Serialize;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -16,14 +17,14 @@ use std::sync::Arc;
 
 /// How this process was asked to speak.
 #[derive(Clone, Copy, Debug)]
-pub struct Output {
+pub(crate) struct Output {
     pub json: bool,
     pub quiet: bool,
     pub color: bool,
 }
 
 impl Output {
-    pub fn new(global: &Global) -> Output {
+    pub(crate) fn new(global: &Global) -> Output {
         let color = match global.color {
             Color::Always => true,
             Color::Never => false,
@@ -33,7 +34,7 @@ impl Output {
     }
 
     /// Where a run tells what it does.
-    pub fn sink(self, plan_words: &str) -> Sink {
+    pub(crate) fn sink(self, plan_words: &str) -> Sink {
         let words = plan_words.to_string();
         let live = human::Live::new(self, words);
         Arc::new(move |event: Event| match self.json {
@@ -44,22 +45,30 @@ impl Output {
     }
 
     /// A result: one object for programs, the text for people.
-    pub fn result<T: Serialize>(self, value: &T, text: &str) {
+    pub(crate) fn result<T: Serialize>(self, value: &T, text: &str) {
         if self.json { json::line(value) } else { human::result(text) }
     }
 
-    pub fn plan(self, plan: &Plan) -> String {
-        human::plan(plan)
+    /// What is shown on the way to a result, for people only.
+    pub(crate) fn progress(self, text: &str) {
+        if !self.json && !self.quiet {
+            human::progress(text.trim_end());
+        }
+    }
+
+    pub(crate) fn plan(self, plan: &Plan, report: Option<&GateReport>) -> String {
+        let gates = report.map(|r| format!("\n{}", human::gates::gates(r))).unwrap_or_default();
+        format!("{}{gates}\n", human::plan(plan))
     }
 }
 
 #[expect(clippy::print_stderr, reason = "this is the output module")]
-pub fn error(error: &anyhow::Error) {
+pub(crate) fn error(error: &anyhow::Error) {
     eprintln!("failed to {error:#}");
 }
 
 /// What clap has to say of a command line: help and version are answers, everything else is a usage error.
-pub fn said_wrong(said: &clap::Error) -> ExitCode {
+pub(crate) fn said_wrong(said: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
     // Nothing can be done about a terminal that is gone.
     let _ = said.print();
@@ -68,7 +77,7 @@ pub fn said_wrong(said: &clap::Error) -> ExitCode {
 }
 
 /// Diagnostics of NICA itself, for whoever asks with `NICA_LOG`.
-pub fn start_tracing() {
+pub(crate) fn start_tracing() {
     let filter = crate::config::variables::variable("NICA_LOG").unwrap_or_else(|| "warn".to_string());
     let filter = tracing_subscriber::EnvFilter::new(filter);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
-pub enum ReleaseFileError {
+pub(crate) enum ReleaseFileError {
     #[error("read {path}: {cause}")]
     Read { path: PathBuf, cause: std::io::Error },
     #[error("write {path}: {cause}")]
@@ -27,14 +27,14 @@ pub enum ReleaseFileError {
 
 /// A release with everything that it carries, in memory.
 #[derive(Clone, Debug)]
-pub struct ReleaseFile {
+pub(crate) struct ReleaseFile {
     pub release: Release,
     /// `migrations/0001_x/up.sql`, `seeds/0001_y.toml`, `bin/<sha256>` → content.
     pub entries: BTreeMap<String, Vec<u8>>,
 }
 
 impl ReleaseFile {
-    pub fn write(&self, path: &Path) -> Result<(), ReleaseFileError> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), ReleaseFileError> {
         let fail = |cause| ReleaseFileError::Write { path: path.to_path_buf(), cause };
         let temporary = path.with_extension("nica.part");
         let mut bytes = Vec::new();
@@ -54,7 +54,7 @@ impl ReleaseFile {
         tar.finish()
     }
 
-    pub fn read(path: &Path) -> Result<ReleaseFile, ReleaseFileError> {
+    pub(crate) fn read(path: &Path) -> Result<ReleaseFile, ReleaseFileError> {
         let file = std::fs::File::open(path)
             .map_err(|cause| ReleaseFileError::Read { path: path.to_path_buf(), cause })?;
         let mut entries = unpack(path, file)?;

@@ -19,12 +19,15 @@ mod traffic;
 mod workspace;
 mod writer;
 
+pub(crate) use build::{Profile, nica as build_nica, plain_service};
+pub(crate) use judge::{is_ready, version};
+pub(crate) use nica::Nica;
+pub(crate) use place::Place;
+pub(crate) use postgres::Postgres;
+pub(crate) use workspace::copy_folder;
+
 use crate::ci;
 use anyhow::{Context as _, Result};
-use build::Profile;
-use nica::Nica;
-use place::Place;
-use postgres::Postgres;
 use report::Report;
 use std::fs;
 use story::Story;

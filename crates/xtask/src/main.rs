@@ -9,9 +9,11 @@
     reason = "a program for people in a checkout"
 )]
 
+mod bench;
 mod ci;
 mod config;
 mod demo;
+mod dev;
 mod kill;
 mod repo;
 mod shape;
@@ -39,6 +41,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// The service on this machine, on a database that is gone when it ends
+    Dev(dev::Options),
+    /// Figures that the project promises, measured on this machine
+    Bench {
+        /// Which; without it their list
+        name: Option<String>,
+    },
     /// One job of .github/workflows/ci.yml; writes target/ci/JOB.json
     Ci { job: ci::Job },
     /// The house rules: what must not know what, and what belongs together
@@ -51,6 +60,8 @@ fn main() {
     let done = match Cli::parse().task {
         Task::Demo(options) => demo::run(&options),
         Task::Test { name, args } => suite::run(name.as_deref(), &args),
+        Task::Dev(options) => dev::run(&options),
+        Task::Bench { name } => bench::run(name.as_deref()),
         Task::Ci { job } => ci::run(job),
         Task::Tidy => tidy::run(),
         Task::Shape => shape::run(),

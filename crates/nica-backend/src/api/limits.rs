@@ -1,14 +1,14 @@
 //! How much one request may take: time, body, headers, and a place among those in flight.
 //!
-//! Health is outside of all of them: an overloaded service is still alive, and must be able to say so.
+//! Health is outside of all but the headers' limit: an overloaded service is still alive, and must be able to say so.
 
 use super::App;
 use super::problem::Problem;
 use crate::config;
 use axum::error_handling::HandleErrorLayer;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::{BoxError, Router};
 use std::sync::Arc;
@@ -18,9 +18,7 @@ use tower::load_shed::LoadShedLayer;
 use tower::timeout::TimeoutLayer;
 
 pub(super) fn limited(routes: Router<Arc<App>>, http: &config::Http) -> Router<Arc<App>> {
-    let header_max = http.header_max;
     let limits = ServiceBuilder::new()
-        .layer(from_fn(move |request, next| headers_within(header_max, request, next)))
         .layer(HandleErrorLayer::new(refused))
         .layer(LoadShedLayer::new())
         // Global: an ordinary limit would be counted per route.
@@ -41,7 +39,9 @@ async fn refused(error: BoxError) -> Problem {
     Problem::internal("a layer failed in an unknown way")
 }
 
-async fn headers_within(max: usize, request: Request, next: Next) -> Response {
+/// For every route, known or not: what is too long is not looked at any further.
+pub(super) async fn headers_within(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let max = app.config.http.header_max;
     let header = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
         name.as_str().len() + value.len()
     };

@@ -5,6 +5,7 @@ use crate::replica::Replica;
 use crate::world;
 use nica_migrate::DbUrl;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::sleep;
 use tokio_postgres::Client;
 
@@ -169,5 +170,35 @@ async fn a_killed_database_session_costs_no_request() {
         check(&put(&replica.service, "/api/v1/notes/a", &body).await, 200, "");
         session.query(end, &[]).await.expect("a superuser");
         check(&get(&replica.service, "/api/v1/notes/a").await, 200, "");
+    }
+}
+
+/// Bytes as they are, and the first line of what comes back.
+async fn raw(at: &At, bytes: &[u8]) -> String {
+    let At::Tcp(address) = at else { panic!("a TCP socket") };
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("open");
+    // The other side may close before it has read everything.
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_string()
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_as_docs_http_md_says() {
+    let url = world::migrated().await;
+    let replica = Replica::start(&url, &[], &[]).ready().await;
+    let many: String = (0..150).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let cases = [
+        ("no HTTP at all\r\n\r\n".to_string(), "HTTP/1.1 400 Bad Request"),
+        (format!("GET / HTTP/1.1\r\n{many}\r\n"), "HTTP/1.1 431 Request Header Fields Too Large"),
+        (
+            format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(100_000)),
+            "HTTP/1.1 431 Request Header Fields Too Large",
+        ),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(65_600)), "HTTP/1.1 414 URI Too Long"),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(raw(&replica.service, bytes.as_bytes()).await, expected, "{bytes:.30}");
     }
 }

@@ -4,20 +4,24 @@ use super::{Carried, Memory};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
+use crate::open::pins;
 use crate::records::ledger::{self, Closing};
 use crate::records::run::{self, OpenRun};
 use crate::records::{RecordError, control};
 use nica_engine::Digest;
 use nica_engine::next::Ending;
 use nica_engine::plan::Status;
+use nica_migrate::seed;
 
-pub async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<Carried, Failure> {
+pub(super) async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<Carried, Failure> {
     let retained = retained(run);
     let (env_id, projection) = read_back(hands).await?;
     let (fence, host) = (hands.fence, hands.access.host.clone());
     let tx = hands.guarded().await?;
     if ending == Ending::Live {
         control::set_baseline(&tx, &run.plan).await?;
+        // There is no way back from here on, so nothing is left to be taken back.
+        seed::forget_undo(&tx, &run.id).await.map_err(Failure::seeds)?;
     }
     let closing = Closing { ending, retained: &retained, projection, fence, host: &host, env_id: &env_id };
     let anchor = ledger::append(&tx, run, &closing).await?;
@@ -27,11 +31,29 @@ pub async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<
     let carried = Carried::Settled { run: run.id.clone(), ending, reason, retained };
     tell(hands, &carried);
     hands.tell(Event::Anchored { entries: anchor.entries, last: anchor.last });
+    sweep_store(hands, run, ending).await;
     Ok(carried)
 }
 
+/// The store keeps what is live. The run is settled: a sweep that fails is made up for by the next.
+async fn sweep_store(hands: &Hands, run: &OpenRun, ending: Ending) {
+    let live = match ending {
+        Ending::Live => Some(run.plan.live_after()),
+        _ => run.plan.baseline.clone(),
+    };
+    let pins = pins(live.iter().flat_map(|live| live.components.values()));
+    let swept = async {
+        hands.target()?.pin(hands.fence, pins).await?;
+        hands.target()?.gc(hands.fence).await?;
+        Ok::<(), Failure>(())
+    };
+    if let Err(error) = swept.await {
+        tracing::warn!(%error, "the target's store was not swept");
+    }
+}
+
 /// Settle's own answer was lost, or somebody else closed the run: the records say how it ended.
-pub async fn already_closed(hands: &mut Hands, memory: &Memory) -> Result<Carried, Failure> {
+pub(super) async fn already_closed(hands: &mut Hands, memory: &Memory) -> Result<Carried, Failure> {
     let run = memory.run.clone().unwrap_or_default();
     let (ending, reason, retained) = run::ending(hands.client(), &run).await?.ok_or_else(|| {
         let why = "it is neither open nor closed".to_string();
@@ -59,6 +81,6 @@ async fn read_back(hands: &mut Hands) -> Result<(String, Digest), Failure> {
     let control = control::read(hands.client()).await?;
     let env_id = control.map(|c| c.env_id).unwrap_or_default();
     let components = hands.components().await?;
-    let projection = crate::sight::projection(hands.client(), &env_id, &components).await?;
+    let projection = crate::sight::projection(hands.client_mut(), &env_id, &components).await?;
     Ok((env_id, projection.hash()))
 }

@@ -20,11 +20,11 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How often what only Postgres knows is asked.
 const POLL: Duration = Duration::from_millis(50);
 
-pub fn is_waited_for(effect: &Effect) -> bool {
+pub(super) fn is_waited_for(effect: &Effect) -> bool {
     matches!(effect, Effect::Await { .. } | Effect::Bake)
 }
 
-pub async fn wait(
+pub(super) async fn wait(
     hands: &mut Hands,
     memory: &mut Memory,
     run: &OpenRun,

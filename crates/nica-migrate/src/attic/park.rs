@@ -54,8 +54,7 @@ pub(crate) async fn discard(tx: &Guarded<'_>, id: &str) -> Result<(), RunError> 
     for parcel in load(tx, id).await?.into_iter().filter(|p| p.state == "parking") {
         let (attic, epoch) = (&parcel.attic, parcel.epoch);
         run(tx, id, &format!("DELETE FROM {attic} WHERE nica_epoch = {epoch}")).await?;
-        // What is left never came back: it still waits to be moved.
-        super::unpark::close(tx, parcel, "unparking").await?;
+        super::unpark::give_up(tx, parcel).await?;
     }
     Ok(())
 }

@@ -196,7 +196,24 @@ async fn finish(tx: &Guarded<'_>, mut parcel: Parcel) -> Result<(), RunError> {
         return parcel.save(tx).await;
     }
     set_sequences(tx, &parcel).await?;
-    close(tx, parcel, "unparked").await
+    (parcel.state, parcel.cursor) = ("unparked".to_string(), None);
+    parcel.save(tx).await
+}
+
+/// Take away attic tables that hold nothing any more. Needs a lock on their owners, for a moment.
+pub(super) async fn tidy(tx: &Guarded<'_>, id: &str) -> Result<(), RunError> {
+    for parcel in load(tx, id).await?.into_iter().filter(|p| p.state == "unparked") {
+        if !holds_rows(tx, &parcel).await? {
+            run(tx, id, &format!("DROP TABLE {}", parcel.attic)).await?;
+            forget(tx, &parcel).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn holds_rows(tx: &Guarded<'_>, parcel: &Parcel) -> Result<bool, RunError> {
+    let sql = format!("SELECT EXISTS (SELECT FROM {})", parcel.attic);
+    Ok(tx.query_one(&sql, &[]).await.map_err(|e| RunError::records(tx, &e))?.get(0))
 }
 
 /// Rows may reference rows that were moved after them: they are tried again, as long as that makes them fewer.
@@ -216,24 +233,12 @@ async fn orphans_to_try(tx: &Guarded<'_>, parcel: &Parcel) -> Result<Option<i64>
     Ok(Some(count))
 }
 
-/// An empty attic table goes, unless its lock is not to be had at once.
-pub(super) async fn close(tx: &Guarded<'_>, mut parcel: Parcel, state: &str) -> Result<(), RunError> {
-    let sql = format!("SELECT EXISTS (SELECT FROM {})", parcel.attic);
-    let left: bool = tx.query_one(&sql, &[]).await.map_err(|e| RunError::records(tx, &e))?.get(0);
-    parcel.state = if left { state } else { "unparked" }.to_string();
+/// Ends a parking that is given up: what never came back waits again.
+pub(super) async fn give_up(tx: &Guarded<'_>, mut parcel: Parcel) -> Result<(), RunError> {
+    let left = holds_rows(tx, &parcel).await?;
+    parcel.state = if left { "unparking" } else { "unparked" }.to_string();
     parcel.cursor = None;
-    parcel.save(tx).await?;
-    if left {
-        return Ok(());
-    }
-    run(tx, &parcel.migration, "SAVEPOINT nica_move").await?;
-    match tx.batch_execute(&format!("DROP TABLE {}", parcel.attic)).await {
-        Ok(()) => forget(tx, &parcel).await,
-        Err(error) if matches!(classify(&error), Class::Sql | Class::LockNotAvailable) => {
-            run(tx, &parcel.migration, "ROLLBACK TO nica_move").await
-        }
-        Err(error) => Err(tx.error(&error).into()),
-    }
+    parcel.save(tx).await
 }
 
 async fn forget(tx: &Guarded<'_>, parcel: &Parcel) -> Result<(), RunError> {

@@ -5,7 +5,7 @@
 
 use super::index::Work;
 use crate::catalog::{Column, key_array, literal_tuple, primary_key, tuple};
-use crate::fence::Guarded;
+use crate::fence::{Guarded, bounded};
 use crate::lexer::{Statement, Token};
 use crate::runner::{Attempts, RunError};
 use crate::source::Backfill;
@@ -34,8 +34,9 @@ pub(super) async fn run(
         id: work.id.to_string(),
         why: format!("{}: {why}", work.place),
     })?;
+    let limit = attempts.session().longest(1);
     loop {
-        let result = batch(attempts, work, &parts, settings.batch_rows).await;
+        let result = bounded(limit, batch(attempts, work, &parts, settings.batch_rows)).await;
         match attempts.judge(result).await? {
             Some(Progress::Finished) => return Ok(()),
             Some(Progress::More) => sleep(settings.pause).await,

@@ -1,13 +1,14 @@
 //! Concurrent index builds and drops. Only the catalogue knows how far an earlier one came.
 
 use crate::catalog::literal;
-use crate::fence::{FenceError, within};
+use crate::fence::{FenceError, bounded, within};
 use crate::lexer::{Statement, Token};
 use crate::runner::{Attempts, RunError};
 
 /// What is being brought to its end.
 pub(super) struct Work<'a> {
     pub(super) id: &'a str,
+    pub(super) file: &'a str,
     /// `0042_x/up.sql:1`
     pub(super) place: String,
     pub(super) statement: &'a Statement<'a>,
@@ -30,7 +31,8 @@ pub(super) async fn create(attempts: &mut Attempts, work: &Work<'_>, name: &str)
 }
 
 async fn create_once(attempts: &mut Attempts, work: &Work<'_>, name: &str) -> Result<(), RunError> {
-    let (table, wanted, found) = look(attempts, work, name).await?;
+    let limit = attempts.session().longest(1);
+    let (table, wanted, found) = bounded(limit, look(attempts, work, name)).await?;
     match found {
         Some(found) if found.definition != wanted => {
             let why = format!("index {name} on {table} is another one: {}; rename one", found.definition);
@@ -85,8 +87,9 @@ pub(super) async fn drop(attempts: &mut Attempts, work: &Work<'_>, name: &str) -
     }
     // It waits for every transaction that may still use the index; plainly it takes one lock, for a moment.
     attempts.fresh();
+    let limit = attempts.session().longest(1);
     loop {
-        let result = drop_plainly(attempts, work, name).await;
+        let result = bounded(limit, drop_plainly(attempts, work, name)).await;
         if let Some(()) = attempts.judge(result).await? {
             return Ok(());
         }
@@ -109,14 +112,14 @@ async fn alone(attempts: &mut Attempts, work: &Work<'_>, sql: &str) -> Result<()
     attempts.begin().await?.commit().await?;
     let client = attempts.client();
     let settings = format!(
-        "SET client_connection_check_interval = '1s'; SET lock_timeout = '{}ms'; SET statement_timeout = '{}ms'",
+        "SET standard_conforming_strings = on; SET client_connection_check_interval = '1s'; SET lock_timeout = '{}ms'; SET statement_timeout = '{}ms'",
         patience.as_millis().max(1),
         limits.build.as_millis(),
     );
     let fail = |e: tokio_postgres::Error| RunError::statement(fence, work.place.clone(), &e);
     let answer = async {
         let done = match client.batch_execute(&settings).await {
-            Ok(()) => client.batch_execute(sql).await,
+            Ok(()) => client.execute_typed(sql, &[]).await.map(|_| ()),
             refused => refused,
         };
         Ok::<_, FenceError>(done)

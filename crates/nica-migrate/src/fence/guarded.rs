@@ -8,7 +8,7 @@ use super::{FenceError, classify};
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
-use tokio_postgres::{Client, IsolationLevel, Transaction};
+use tokio_postgres::{Client, IsolationLevel, SimpleQueryMessage, Transaction};
 
 /// How long the server may take over what a guarded transaction asks. Milliseconds count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,9 @@ const BEGIN_LIMIT: Duration = Duration::from_secs(5);
 pub struct Guarded<'a> {
     tx: Transaction<'a>,
     fence: i64,
+    limits: Limits,
+    /// Set in this transaction and gone with it: tells whether it is still the same one.
+    mark: String,
 }
 
 impl<'a> Guarded<'a> {
@@ -54,29 +57,39 @@ impl<'a> Guarded<'a> {
         fence: i64,
         limits: &Limits,
     ) -> Result<Guarded<'a>, FenceError> {
-        let preamble = preamble(fence, limits);
+        let mark = format!("{:016x}", rand::random::<u64>());
+        let preamble = preamble(fence, limits, &mark);
         within(BEGIN_LIMIT, async {
             // A role's default could be another level; what the guard sees must be the newest row.
             let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
             let tx = begin.read_only(false).start().await.map_err(|e| FenceError::of(fence, &e))?;
             tx.batch_execute(&preamble).await.map_err(|e| FenceError::of(fence, &e))?;
-            Ok(Guarded { tx, fence })
+            Ok(Guarded { tx, fence, limits: *limits, mark })
         })
         .await
     }
 
     /// Commit, after making sure that there is something to commit: to the COMMIT of a transaction that has failed
-    /// Postgres answers without an error.
+    /// Postgres answers without an error, and one that was ended from within would be long gone.
     ///
     /// # Errors
-    /// `LostAnswer` when nobody knows whether it was committed.
+    /// `LostAnswer` when nobody knows whether it was committed; `Torn` when a statement had ended it.
     pub async fn commit(self) -> Result<(), FenceError> {
         let fence = self.fence;
         within(BEGIN_LIMIT, async {
-            self.tx.batch_execute(&guard(fence)).await.map_err(|e| FenceError::of(fence, &e))?;
+            let whole = self.is_whole().await.map_err(|e| FenceError::of(fence, &e))?;
+            if !whole {
+                return Err(FenceError::Torn);
+            }
             self.tx.commit().await.map_err(|e| FenceError::of(fence, &e))
         })
         .await
+    }
+
+    async fn is_whole(&self) -> Result<bool, tokio_postgres::Error> {
+        let sql = format!("SELECT nica.guard({}), coalesce(current_setting('{MARK}', true), '')", self.fence);
+        let answer = self.tx.simple_query(&sql).await?;
+        Ok(answer.iter().any(|m| matches!(m, SimpleQueryMessage::Row(r) if r.get(1) == Some(&self.mark))))
     }
 
     /// Give it up now, and hear that it is gone.
@@ -86,6 +99,10 @@ impl<'a> Guarded<'a> {
     pub async fn rollback(self) -> Result<(), FenceError> {
         let fence = self.fence;
         within(BEGIN_LIMIT, async { self.tx.rollback().await.map_err(|e| FenceError::of(fence, &e)) }).await
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub fn fence(&self) -> i64 {
@@ -117,7 +134,10 @@ impl DerefMut for Guarded<'_> {
     }
 }
 
-fn preamble(fence: i64, limits: &Limits) -> String {
+const MARK: &str = "nica.transaction";
+
+/// `standard_conforming_strings` is what the lexer has assumed when it read the file.
+fn preamble(fence: i64, limits: &Limits, mark: &str) -> String {
     let (lock, statement) = (limits.lock.as_millis(), limits.statement.as_millis());
     format!(
         "SET LOCAL idle_in_transaction_session_timeout = '250ms';
@@ -125,13 +145,10 @@ fn preamble(fence: i64, limits: &Limits) -> String {
          SET LOCAL synchronous_commit = on;
          SET LOCAL lock_timeout = '{lock}ms';
          SET LOCAL statement_timeout = '{statement}ms';
-         {}",
-        guard(fence)
+         SET LOCAL standard_conforming_strings = on;
+         SET LOCAL {MARK} = '{mark}';
+         SELECT nica.guard({fence})"
     )
-}
-
-fn guard(fence: i64) -> String {
-    format!("SELECT nica.guard({fence})")
 }
 
 /// Nothing waits without a limit. What did not answer in time may still happen.
@@ -142,6 +159,17 @@ pub async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, FenceError>>,
 ) -> Result<T, FenceError> {
+    bounded(limit, work).await
+}
+
+/// As `within`, for work whose errors are wider.
+///
+/// # Errors
+/// `LostAnswer` when the limit passes first.
+pub async fn bounded<T, E: From<FenceError>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     let late = |_| FenceError::LostAnswer { why: format!("none came within {} ms", limit.as_millis()) };
     tokio::time::timeout(limit, work).await.map_err(late)?
 }

@@ -2,7 +2,8 @@
 
 use super::{Attempts, By, Outcome, RunError, down, retain, up};
 use crate::connect::{DbUrl, connect};
-use crate::fence::{FenceError, Limits, session_name, within};
+use crate::fence::{FenceError, Limits, bounded, session_name, within};
+use crate::lexer;
 use crate::source::Migration;
 use std::time::Duration;
 use tokio_postgres::Client;
@@ -46,7 +47,8 @@ impl Session {
     pub async fn up(&self, migration: &Migration) -> Result<Outcome, RunError> {
         let mut attempts = self.attempts().await?;
         loop {
-            let result = up_once(&mut attempts, migration).await;
+            let statements = lexer::split(&migration.up)?.len();
+            let result = bounded(self.longest(statements), up_once(&mut attempts, migration)).await;
             if let Some(outcome) = attempts.judge(result).await? {
                 return Ok(outcome);
             }
@@ -60,7 +62,7 @@ impl Session {
     pub async fn down(&self, id: &str) -> Result<Outcome, RunError> {
         let mut attempts = self.attempts().await?;
         loop {
-            let result = down_once(&mut attempts, id).await;
+            let result = bounded(self.longest(DOWN_STATEMENTS), down_once(&mut attempts, id)).await;
             if let Some(outcome) = attempts.judge(result).await? {
                 return Ok(outcome);
             }
@@ -72,11 +74,20 @@ impl Session {
     pub async fn retain(&self, id: &str) -> Result<Outcome, RunError> {
         let mut attempts = self.attempts().await?;
         loop {
-            let result = retain_once(&mut attempts, id).await;
+            let result = bounded(self.longest(1), retain_once(&mut attempts, id)).await;
             if let Some(outcome) = attempts.judge(result).await? {
-                return Ok(outcome);
+                return self.tidy(&mut attempts, id).await.map(|()| outcome);
             }
         }
+    }
+}
+
+impl Session {
+    /// When a transaction of so many statements is given up: the server gives up each of them first, unless it is
+    /// stopped. Records take a few of their own.
+    pub(crate) fn longest(&self, statements: usize) -> Duration {
+        let statements = u32::try_from(statements).unwrap_or(u32::MAX).saturating_add(RECORD_STATEMENTS);
+        self.limits.answer().saturating_mul(statements)
     }
 }
 
@@ -94,6 +105,10 @@ async fn down_once(attempts: &mut Attempts, id: &str) -> Result<Outcome, RunErro
     tx.commit().await?;
     Ok(outcome)
 }
+
+/// Its text is known to the database only; each statement has its own limit besides.
+const DOWN_STATEMENTS: usize = 100;
+const RECORD_STATEMENTS: u32 = 4;
 
 async fn retain_once(attempts: &mut Attempts, id: &str) -> Result<Outcome, RunError> {
     let tx = attempts.begin().await?;

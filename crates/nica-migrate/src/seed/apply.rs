@@ -6,9 +6,11 @@
 mod retire;
 mod write;
 
-use super::compare::{Comparison, Found, Target, What};
-use super::{RowName, SeedError, SeedFile};
+use super::compare::{Comparison, Found, What};
+use super::target::Target;
+use super::{RowName, SeedError, SeedFile, stamp};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use tokio_postgres::Transaction;
 
 /// What was written, row by row.
@@ -42,12 +44,21 @@ pub async fn apply(tx: &Transaction<'_>, files: &[SeedFile], run: &str) -> Resul
     for (target, _) in &comparison.targets {
         check(target)?;
     }
-    let mut changed = Changed { local: comparison.summary().local, ..Changed::default() };
+    let summary = comparison.summary();
+    let touched: BTreeSet<&str> =
+        summary.rows.iter().map(|difference| difference.row.table.as_str()).collect();
+    if !touched.is_empty() {
+        stamp::drop(tx, &touched.iter().copied().collect::<Vec<_>>()).await?;
+    }
+    let mut changed = Changed { local: summary.local.clone(), ..Changed::default() };
     for file in files {
         let (target, found) = of_file(&comparison, file);
         write::rows(&write::Job { tx, target, run }, &rows_of(target, found, file), &mut changed).await?;
     }
     retire::rows(tx, &comparison, run, &mut changed).await?;
+    for (target, _) in comparison.targets.iter().filter(|(target, _)| touched.contains(target.table)) {
+        target.prove(tx).await?;
+    }
     Ok(changed)
 }
 

@@ -3,12 +3,14 @@
 //! Reads only. A table or column that is not there yet is no error here, because a plan looks at seeds before its
 //! migrations have run; `apply` is stricter.
 
-use super::shape::{Shape, Shapes, same_key, text_literal};
+use super::shape::{Shapes, same_key, text_literal};
+use super::stamp::{self, Stamps};
+use super::target::Target;
 use super::{Params, RowName, SeedError, SeedFile, sql_error};
 use crate::scratch::quoted;
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use tokio_postgres::{GenericClient, Row, types::Type};
 
@@ -67,21 +69,6 @@ pub async fn differences(client: &impl GenericClient, files: &[SeedFile]) -> Res
     Ok(Comparison::make(client, files).await?.summary())
 }
 
-/// All files of one table.
-#[derive(Debug)]
-pub(super) struct Target<'a> {
-    pub(super) table: &'a str,
-    pub(super) key: &'a [String],
-    pub(super) retire: Option<&'a str>,
-    pub(super) shape: Shape,
-    /// What the files name and the table has; key columns among them.
-    pub(super) columns: Vec<String>,
-    /// What the files name and the table has not.
-    pub(super) absent: Vec<String>,
-    /// In file order; a row's place here is its number.
-    pub(super) rows: Vec<(&'a SeedFile, &'a super::Row)>,
-}
-
 /// What the table says about one row.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -106,7 +93,8 @@ impl<'a> Comparison<'a> {
         let tables: BTreeSet<String> = files.iter().map(|file| file.table.clone()).collect();
         let shapes = Shapes::read(client, &tables).await?;
         let targets = Target::all(files, &shapes);
-        let queries = targets.iter().map(|target| target.compare(client, shapes.has_nica));
+        let stamps = stamp::read(client, shapes.has_nica).await?;
+        let queries = targets.iter().map(|target| target.compare(client, shapes.has_nica, &stamps));
         let found = try_join_all(queries).await?;
         let orphans = if shapes.has_nica { orphans(client, &tables).await? } else { Vec::new() };
         Ok(Comparison { targets: targets.into_iter().zip(found).collect(), orphans })
@@ -146,58 +134,18 @@ async fn orphans(
     Ok(rows.iter().map(orphan).collect())
 }
 
-impl<'a> Target<'a> {
-    fn all(files: &'a [SeedFile], shapes: &Shapes) -> Vec<Target<'a>> {
-        let mut by_table: BTreeMap<&str, Vec<&SeedFile>> = BTreeMap::new();
-        for file in files {
-            by_table.entry(&file.table).or_default().push(file);
-        }
-        by_table.into_iter().map(|(table, files)| Target::of(table, &files, shapes.table(table))).collect()
-    }
-
-    fn of(table: &'a str, files: &[&'a SeedFile], shape: Shape) -> Target<'a> {
-        let (key, retire) = (files[0].key.as_slice(), files[0].retire.as_deref());
-        let mut named: BTreeSet<&str> = files.iter().flat_map(|file| file.columns()).collect();
-        named.extend(key.iter().map(String::as_str));
-        // Where a figure comes from is always in the file, and in the table only if it has room for it.
-        named.retain(|column| shape.has(column) || !["source", "status"].contains(column));
-        let (columns, absent) = named.iter().map(|c| (*c).to_string()).partition(|c| shape.has(c));
-        let rows = files.iter().flat_map(|file| file.rows.iter().map(|row| (*file, row))).collect();
-        Target { table, key, retire, shape, columns, absent, rows }
-    }
-
-    pub(super) fn quoted(&self) -> String {
-        super::shape::quoted_table(self.table)
-    }
-
-    /// The retire column, unless the files fill it themselves.
-    pub(super) fn own_retire(&self) -> Option<&'a str> {
-        self.retire.filter(|column| self.shape.has(column) && !self.columns.iter().any(|c| c == column))
-    }
-
-    /// These rows as one JSON text.
-    pub(super) fn json(&self, rows: impl IntoIterator<Item = usize>) -> String {
-        let row = |at: usize| {
-            let values = self.rows[at].1.values.iter().filter(|(column, _)| self.shape.has(column));
-            values.collect::<BTreeMap<_, _>>()
-        };
-        let rows: Vec<_> = rows.into_iter().map(row).collect();
-        serde_json::to_string(&rows).expect("maps of JSON values always have a text")
-    }
-
-    /// `w AS (…)`: the rows of `$1` in the types of the table, with their number and the text of their key.
-    pub(super) fn wanted(&self) -> String {
-        format!(
-            "w AS MATERIALIZED (SELECT row_number() OVER () AS \"nica.at\", r.*, {}::text AS \"nica.key\"
-                FROM json_to_recordset($1::json) AS r({}))",
-            self.shape.canonical("r", self.key),
-            self.shape.column_list(&self.columns)
-        )
-    }
-
-    async fn compare(&self, client: &impl GenericClient, has_nica: bool) -> Result<Vec<Found>, SeedError> {
+impl Target<'_> {
+    async fn compare(
+        &self,
+        client: &impl GenericClient,
+        has_nica: bool,
+        stamps: &Stamps,
+    ) -> Result<Vec<Found>, SeedError> {
         if !self.key.iter().all(|column| self.shape.has(column)) {
             return Ok(self.all_missing());
+        }
+        if self.is_proven(client, stamps).await? {
+            return Ok(Vec::new());
         }
         let json = self.json(0..self.rows.len());
         let waiting = self.waiting_for_columns();
@@ -216,6 +164,9 @@ impl<'a> Target<'a> {
 
     /// Rows that bring a value for a column which the table has not got yet.
     fn waiting_for_columns(&self) -> Vec<i64> {
+        if self.absent.is_empty() {
+            return Vec::new();
+        }
         let waits = |row: &super::Row| self.absent.iter().any(|column| row.values.contains_key(column));
         let rows = self.rows.iter().zip(1..).filter(|((_, row), _)| waits(row));
         rows.map(|(_, at)| at).collect()
@@ -235,7 +186,7 @@ impl<'a> Target<'a> {
     }
 
     /// Only rows with something to say come back: number, key, local, missing, altered columns.
-    fn compare_sql(&self, has_nica: bool) -> String {
+    pub(super) fn compare_sql(&self, has_nica: bool) -> String {
         let records = if has_nica { RECORDS } else { NO_RECORDS };
         let retire = self.retire.map_or("NULL".to_string(), text_literal);
         format!(

@@ -7,6 +7,7 @@ mod check;
 mod read;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
@@ -21,6 +22,17 @@ pub struct SeedFile {
     /// Where the instant goes at which a row left the files.
     pub retire: Option<String>,
     pub rows: Vec<Row>,
+    /// Made when the file is read: inside of a guarded transaction there is no time to think.
+    prepared: Prepared,
+}
+
+/// What the SQL of a file is made of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Prepared {
+    /// The columns that any row names.
+    pub(super) columns: BTreeSet<String>,
+    /// SHA-256 over all rows, without their lines.
+    pub(super) digest: String,
 }
 
 /// One row. `source` and `status` stand in `values` too: they are written where the table has such columns.
@@ -31,6 +43,8 @@ pub struct Row {
     pub status: Status,
     /// By column; a column that another row of the table has and this one has not is NULL.
     pub values: BTreeMap<String, Value>,
+    /// The values as one text.
+    pub(super) json: String,
 }
 
 /// How well a figure is founded.
@@ -90,9 +104,20 @@ impl SeedFile {
         SeedFile::parse_all(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
     }
 
-    /// The columns that any row names.
-    pub(super) fn columns(&self) -> BTreeSet<&str> {
-        self.rows.iter().flat_map(|row| row.values.keys().map(String::as_str)).collect()
+    pub(super) fn prepared(&self) -> &Prepared {
+        &self.prepared
+    }
+}
+
+impl Prepared {
+    fn of(rows: &[Row]) -> Prepared {
+        let columns = rows.iter().flat_map(|row| row.values.keys().cloned()).collect();
+        let mut digest = Sha256::new();
+        for row in rows {
+            digest.update(&row.json);
+            digest.update("\n");
+        }
+        Prepared { columns, digest: hex::encode(digest.finalize()) }
     }
 }
 

@@ -14,7 +14,8 @@ pub async fn mark_local(
     key: &Value,
     local: bool,
 ) -> Result<bool, SeedError> {
-    let sql = "UPDATE nica.seed SET local = $3 WHERE \"table\" = $1 AND key::jsonb = $2";
+    let sql = "WITH unproven AS (DELETE FROM nica.seed_stamp WHERE \"table\" = $1)
+        UPDATE nica.seed SET local = $3 WHERE \"table\" = $1 AND key::jsonb = $2";
     let params: Params<'_, 3> = [(&table, Type::TEXT), (key, Type::JSONB), (&local, Type::BOOL)];
     let written = client.execute_typed(sql, &params).await;
     Ok(written.map_err(sql_error(format!("mark a seed of {table}")))? > 0)

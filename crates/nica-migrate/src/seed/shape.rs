@@ -28,7 +28,7 @@ pub(super) struct Column {
     /// As Postgres writes it, with its modifiers, ready for a column list.
     pub(super) type_name: String,
     /// The type below a domain.
-    base: String,
+    pub(super) base: String,
 }
 
 /// A table, or its absence (no columns).
@@ -111,8 +111,9 @@ impl Shape {
     }
 
     /// The columns of a row as JSON that is the same for equal values, whatever the session's settings.
-    pub(super) fn canonical(&self, alias: &str, columns: &[String]) -> String {
-        let each = columns.iter().map(|c| format!("{} AS {}", self.canonical_column(alias, c), quoted(c)));
+    pub(super) fn canonical<'a>(&self, alias: &str, columns: impl IntoIterator<Item = &'a String>) -> String {
+        let each =
+            columns.into_iter().map(|c| format!("{} AS {}", self.canonical_column(alias, c), quoted(c)));
         format!("(SELECT to_jsonb(s) FROM (SELECT {}) s)", each.collect::<Vec<_>>().join(", "))
     }
 
@@ -122,9 +123,15 @@ impl Shape {
         format!("(SELECT to_jsonb(s) FROM (SELECT {}) s)", each.collect::<Vec<_>>().join(", "))
     }
 
-    /// The checksum of these columns of a row.
+    /// The checksum of these columns of a row, in whatever order they are named.
     pub(super) fn sum(&self, alias: &str, columns: &[String]) -> String {
-        let row = self.canonical(alias, columns);
+        let columns: BTreeSet<&String> = columns.iter().collect();
+        let plain: Option<Vec<_>> = columns.iter().map(|column| self.plain_column(alias, column)).collect();
+        let row = match plain {
+            // A third of the time of JSON.
+            Some(plain) => format!("ROW({})", plain.join(", ")),
+            None => self.canonical(alias, columns),
+        };
         format!("encode(sha256(convert_to({row}::text, 'UTF8')), 'hex')")
     }
 
@@ -136,6 +143,20 @@ impl Shape {
             "bytea" => format!("encode({place}, 'hex')"),
             "json" => format!("{place}::jsonb"),
             _ => place,
+        }
+    }
+
+    /// A value whose text is the same for equal values in every session; none where only JSON promises that.
+    fn plain_column(&self, alias: &str, column: &str) -> Option<String> {
+        let place = format!("{alias}.{}", quoted(column));
+        match self.columns[column].base.as_str() {
+            "smallint" | "integer" | "bigint" | "boolean" | "text" | "character varying" | "uuid"
+            | "jsonb" => Some(place),
+            "numeric" | "bytea" => Some(self.canonical_column(alias, column)),
+            "date" | "timestamp with time zone" | "timestamp without time zone" => {
+                Some(format!("extract(epoch FROM {place})"))
+            }
+            _ => None,
         }
     }
 

@@ -7,7 +7,7 @@
 mod plan;
 
 use super::shape::{Shape, Shapes, quoted_table, same_key};
-use super::{Params, RowName, SeedError, sql_error};
+use super::{Params, RowName, SeedError, sql_error, stamp};
 use crate::scratch::quoted;
 use plan::{Batch, batches};
 use std::collections::BTreeSet;
@@ -57,6 +57,7 @@ pub async fn undo(tx: &Transaction<'_>, run: &str) -> Result<Undone, SeedError> 
     let batches = batches(tx, run).await?;
     let tables: BTreeSet<String> = batches.iter().map(|batch| batch.table.clone()).collect();
     let shapes = Shapes::read(tx, &tables).await?;
+    stamp::drop(tx, &tables.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     for batch in &batches {
         let shape = shapes.table(&batch.table);
         let hit = batch.write(tx, &shape).await?;

@@ -119,6 +119,25 @@ async fn drop_that_cannot_be_had_concurrently_is_done_plainly() {
     assert_eq!(text(&client, SEEN).await, "undone");
 }
 
+/// Red when the row says `applied` until the drop is recorded: the next way forward would trust it.
+#[tokio::test]
+async fn index_whose_drop_was_not_recorded_is_built_again() {
+    let url = database().await;
+    let client = table(&url).await;
+    let m = lone("0001_i", INDEX, Some(DROP));
+    runner(&url).converge_up(&m).await.expect("built");
+    let old = session(&url).await;
+    old.batch_execute("BEGIN; INSERT INTO t VALUES (0, 0)").await.expect("an old transaction");
+    let first = runner(&url);
+    let dying = tokio::spawn(async move { first.converge_down("0001_i").await.map(drop) });
+    wait_until(&client, SEEN, "t_a:false started").await;
+    dying.abort();
+    old.batch_execute("COMMIT").await.expect("done");
+    wait_until(&client, SEEN, "started").await;
+    runner(&url).converge_up(&m).await.expect("built again");
+    assert_eq!(text(&client, SEEN).await, "t_a:true applied");
+}
+
 #[tokio::test]
 async fn constraint_is_validated() {
     let url = database().await;

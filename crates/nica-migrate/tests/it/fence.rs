@@ -4,4 +4,5 @@ mod admission;
 mod guard;
 mod lease;
 mod orphan;
+mod pooler;
 mod stopped;

@@ -137,7 +137,7 @@ async fn users_wait_for_a_migration_no_longer_than_its_lock_limit() {
     let blocker = session(&url).await;
     blocker.batch_execute("CREATE TABLE t (a int)").await.expect("a table");
     blocker.batch_execute("BEGIN; LOCK t IN ACCESS SHARE MODE").await.expect("locked");
-    let run = nica_migrate::runner::Session { patience: Duration::from_millis(1500), ..runner(&url) };
+    let run = nica_migrate::runner::Session { patience: Duration::from_millis(2500), ..runner(&url) };
     let waiting =
         tokio::spawn(
             async move { run.up(&migration("0001_t", "ALTER TABLE t ADD b int", None)).await.map(drop) },
@@ -151,7 +151,8 @@ async fn users_wait_for_a_migration_no_longer_than_its_lock_limit() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     waiting.await.expect("no panic").expect_err("it stays locked");
-    assert!((Duration::from_millis(30)..Duration::from_millis(180)).contains(&longest), "{longest:?}");
+    // A hundred, and what a busy machine adds. Without a limit of its own it would be the whole patience.
+    assert!((Duration::from_millis(30)..Duration::from_millis(700)).contains(&longest), "{longest:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use nica_engine::policy::{Environment, Target};
 use nica_migrate::DbUrl;
 use std::path::PathBuf;
 
-pub struct Context {
+pub(super) struct Context {
     pub config: Config,
     /// The folder of nica.toml: where relative paths start.
     pub folder: PathBuf,
@@ -18,7 +18,7 @@ pub struct Context {
 
 /// What was said names nothing that is there.
 #[derive(Debug, thiserror::Error)]
-pub enum Unknown {
+pub(super) enum Unknown {
     #[error("find environment `{0}`: nica.toml has {1}")]
     Environment(String, String),
     #[error("reach {env}: {variable} is not set; export it with the URL of {env}'s database")]
@@ -28,12 +28,12 @@ pub enum Unknown {
 }
 
 impl Context {
-    pub fn load(global: &Global, output: Output) -> anyhow::Result<Context> {
+    pub(super) fn load(global: &Global, output: Output) -> anyhow::Result<Context> {
         let config = config::load(&global.config)?;
         Ok(Context { config, folder: folder_of(&global.config), output })
     }
 
-    pub fn environment(&self, name: &str) -> Result<&Environment, Unknown> {
+    pub(super) fn environment(&self, name: &str) -> Result<&Environment, Unknown> {
         self.config.environments.get(name).ok_or_else(|| {
             let known: Vec<_> = self.config.environments.keys().map(String::as_str).collect();
             Unknown::Environment(name.to_string(), known.join(", "))
@@ -41,7 +41,7 @@ impl Context {
     }
 
     /// How to reach an environment, and with which patience.
-    pub fn access(&self, name: &str, sink: Sink) -> anyhow::Result<Access> {
+    pub(super) fn access(&self, name: &str, sink: Sink) -> anyhow::Result<Access> {
         let environment = self.environment(name)?;
         let limits = &environment.policy.limits;
         Ok(Access {
@@ -54,11 +54,13 @@ impl Context {
             host: variables::host(),
             lease_ttl: limits.lease_ttl,
             admit_limit: limits.admit,
+            health_url: environment.reach.healthcheck_url.as_deref().and_then(variables::variable),
             sink,
+            stop: super::interrupt::flag(),
         })
     }
 
-    pub fn state(&self, environment: &Environment) -> PathBuf {
+    pub(super) fn state(&self, environment: &Environment) -> PathBuf {
         let Target::Process { state } = &environment.reach.target;
         match state {
             Some(path) => self.folder.join(path),
@@ -68,7 +70,7 @@ impl Context {
 }
 
 /// The folder of a file, absolute, so that a supervisor started from here finds it too.
-pub fn folder_of(file: &std::path::Path) -> PathBuf {
+pub(super) fn folder_of(file: &std::path::Path) -> PathBuf {
     let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
     std::path::absolute(parent).unwrap_or_else(|_| parent.to_path_buf())
 }

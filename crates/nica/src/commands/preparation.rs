@@ -6,15 +6,15 @@ use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
 use nica_effects::process::{SecretValue, secret};
 use nica_effects::sight::{self, Components};
-use nica_engine::Digest;
 use nica_engine::effect::SecretName;
 use nica_engine::plan::{self, Plan, Target};
 use nica_engine::release::ComponentKind;
+use nica_engine::{Digest, canonical};
 use nica_migrate::seed::SeedFile;
 use std::collections::BTreeMap;
 use tokio_postgres::Client;
 
-pub struct Preparation {
+pub(super) struct Preparation {
     pub plan: Plan,
     /// Kind and content of every text that the plan names by digest.
     pub texts: Vec<(&'static str, Vec<u8>)>,
@@ -23,28 +23,18 @@ pub struct Preparation {
     pub secrets: Vec<SecretValue>,
 }
 
-/// A variable that a component needs and that this process does not have.
-#[derive(Debug, thiserror::Error)]
-#[error("find the secret {variable} of {component} in {env}: {source_variable} is not set; export it")]
-pub struct SecretMissing {
-    component: String,
-    env: String,
-    variable: String,
-    source_variable: String,
-}
-
-pub async fn prepare(
+pub(super) async fn prepare(
     context: &Context,
     env: &str,
     file: &ReleaseFile,
-    client: &Client,
+    client: &mut Client,
     components: &Components,
 ) -> anyhow::Result<Preparation> {
     let environment = context.environment(env)?;
     let release = &file.release;
     let seeds = seed_files(file)?;
     let sight = sight::look(client, components, &seeds).await?;
-    let values = secret_values(env, file)?;
+    let values = secret_values(env, file);
     let state = context.state(environment);
     let mut names: BTreeMap<String, BTreeMap<String, SecretName>> = BTreeMap::new();
     for ((component, variable), value) in &values {
@@ -62,7 +52,7 @@ pub async fn prepare(
     };
     Ok(Preparation {
         plan: plan::plan(target, &sight.world),
-        texts: texts(file),
+        texts: texts(file, context),
         executables: executables(file),
         secrets: values.into_values().collect(),
     })
@@ -77,33 +67,29 @@ fn seed_files(file: &ReleaseFile) -> anyhow::Result<Vec<SeedFile>> {
     file.release.seeds.iter().map(parse).collect()
 }
 
-fn secret_values(
-    env: &str,
-    file: &ReleaseFile,
-) -> Result<BTreeMap<(String, String), SecretValue>, SecretMissing> {
+/// Component and variable → value, for those that this process has. The gate `config` tells of the others.
+fn secret_values(env: &str, file: &ReleaseFile) -> BTreeMap<(String, String), SecretValue> {
     let mut values = BTreeMap::new();
     for (component, config) in file.release.config.get(env).into_iter().flatten() {
-        for (variable, source_variable) in &config.secrets {
-            let missing = || SecretMissing {
-                component: component.clone(),
-                env: env.to_string(),
-                variable: variable.clone(),
-                source_variable: source_variable.clone(),
-            };
-            let value = variables::variable(source_variable).ok_or_else(missing)?;
-            values.insert((component.clone(), variable.clone()), SecretValue::new(value));
+        for (variable, source) in &config.secrets {
+            if let Some(value) = variables::variable(source) {
+                values.insert((component.clone(), variable.clone()), SecretValue::new(value));
+            }
         }
     }
-    Ok(values)
+    values
 }
 
-fn texts(file: &ReleaseFile) -> Vec<(&'static str, Vec<u8>)> {
+fn texts(file: &ReleaseFile, context: &Context) -> Vec<(&'static str, Vec<u8>)> {
     let kind = |name: &str| match name {
         name if name.starts_with("migrations/") => Some("sql"),
         name if name.starts_with("seeds/") => Some("seed"),
         _ => None,
     };
-    file.entries.iter().filter_map(|(name, bytes)| Some((kind(name)?, bytes.clone()))).collect()
+    let sources = file.entries.iter().filter_map(|(name, bytes)| Some((kind(name)?, bytes.clone())));
+    // Named by the plan as well: the next plan is judged by the stricter of these people and its own.
+    let people = canonical::to_bytes(&context.config.people);
+    sources.chain([("people", people)]).collect()
 }
 
 fn executables(file: &ReleaseFile) -> Vec<(Digest, Vec<u8>)> {

@@ -20,9 +20,10 @@ use std::process::Command;
 
 type Entries = BTreeMap<String, Vec<u8>>;
 
-pub fn run(command: cli::Release, global: &Global, output: Output) -> anyhow::Result<Exit> {
+pub(super) fn run(command: cli::Release, global: &Global, output: Output) -> anyhow::Result<Exit> {
     match command {
         cli::Release::Create(args) => create(&args, global, output),
+        cli::Release::Evidence(args) => super::evidence::run(&args, output),
         cli::Release::Show { file } => show(&file, output),
         cli::Release::Verify { file } => verify(&file, output),
     }

@@ -12,7 +12,7 @@ use nica_engine::next::{Direction, Ending};
 use serde_json::json;
 use std::time::Instant;
 
-pub async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
+pub(super) async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
     let access = context.access(env, context.output.sink(env))?;
     open::genesis(&access).await?;
     let mut hands = Hands::take(access).await?;
@@ -35,7 +35,7 @@ async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
 }
 
 /// Carry what somebody left open. An exit is answered where the run stays open, so that nothing new can begin.
-pub async fn finish_open_run(context: &Context, hands: &mut Hands) -> anyhow::Result<Option<Exit>> {
+pub(super) async fn finish_open_run(context: &Context, hands: &mut Hands) -> anyhow::Result<Option<Exit>> {
     let begun = Instant::now();
     let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)?
     else {
@@ -60,7 +60,7 @@ async fn carry_open(hands: &mut Hands, open: &run::OpenRun) -> anyhow::Result<Ca
 }
 
 /// Say how it ended; the exit code that means the same.
-pub fn report(
+pub(super) fn report(
     context: &Context,
     carried: &Carried,
     version: &str,
@@ -73,6 +73,13 @@ pub fn report(
         Carried::Settled { ending, reason, retained, run } => (
             json!({ "end": ending, "version": version, "run": run, "reason": reason, "retained": retained, "seconds": seconds, "exit": exit as u8 }),
             output::ending(*ending, version, baseline, seconds, exit as u8),
+        ),
+        Carried::Interrupted => (
+            json!({ "end": "interrupted", "version": version, "exit": exit as u8 }),
+            format!(
+                "interrupted: the run is open where it stands\n  = next: nica resume\nExit {}.",
+                exit as u8
+            ),
         ),
         Carried::Held(why) => (
             json!({ "end": "held", "version": version, "reason": why, "exit": exit as u8 }),
@@ -92,7 +99,15 @@ fn exit(carried: &Carried) -> Exit {
         Carried::Settled { ending: Ending::Live, .. } => Exit::Done,
         Carried::Settled { ending: Ending::Back | Ending::Absent, .. } => Exit::Back,
         Carried::Settled { ending: Ending::Refused | Ending::Superseded, .. } => Exit::Outdated,
+        Carried::Interrupted => interrupted(),
         Carried::Held(_) => Exit::Inconclusive,
         Carried::Stuck(_) => Exit::Stuck,
+    }
+}
+
+fn interrupted() -> Exit {
+    match super::interrupt::signal() {
+        Some(libc::SIGTERM) => Exit::Terminated,
+        _ => Exit::Interrupted,
     }
 }

@@ -8,7 +8,7 @@ use nica_effects::records::{control, run};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub async fn run(context: &Context, env: Option<&str>) -> anyhow::Result<Exit> {
+pub(super) async fn run(context: &Context, env: Option<&str>) -> anyhow::Result<Exit> {
     let all: Vec<String> = context.config.environments.keys().cloned().collect();
     let named = env.map_or(all, |env| vec![env.to_string()]);
     let mut exit = Exit::Done;

@@ -3,17 +3,23 @@
 use std::path::PathBuf;
 
 /// A variable that is set and not empty.
-pub fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the config module")]
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Whether a variable is set, and to more than nothing. Never its value.
+pub(crate) fn state(name: &str) -> Option<bool> {
+    #[expect(clippy::disallowed_methods, reason = "this is the config module")]
+    std::env::var_os(name).map(|value| !value.is_empty())
+}
+
 /// Who starts a run, as people.toml knows accounts: `NICA_ACTOR`, else `user@host`.
-pub fn actor() -> String {
+pub(crate) fn actor() -> String {
     variable("NICA_ACTOR").unwrap_or_else(|| format!("{}@{}", user(), host()))
 }
 
-pub fn host() -> String {
+pub(crate) fn host() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     if name.is_empty() { "localhost".to_string() } else { name }
 }
@@ -23,7 +29,7 @@ fn user() -> String {
 }
 
 /// `$XDG_STATE_HOME/nica/<service>/<env>`, where a `process` target keeps its state unless nica.toml says otherwise.
-pub fn default_state(service: &str, env: &str) -> PathBuf {
+pub(crate) fn default_state(service: &str, env: &str) -> PathBuf {
     let home = || PathBuf::from(variable("HOME").unwrap_or_else(|| "/".to_string())).join(".local/state");
     variable("XDG_STATE_HOME").map_or_else(home, PathBuf::from).join("nica").join(service).join(env)
 }

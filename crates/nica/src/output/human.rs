@@ -1,8 +1,6 @@
 //! What people read: a plan as a diff, a run as one line per change.
 
-mod gates;
-
-pub(crate) use gates::gates;
+pub(super) mod gates;
 
 use super::Output;
 use nica_effects::event::Event;
@@ -13,28 +11,28 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 
 #[expect(clippy::print_stdout, reason = "this is the output module")]
-pub fn result(text: &str) {
+pub(super) fn result(text: &str) {
     println!("{}", text.trim_end());
 }
 
 #[expect(clippy::print_stderr, reason = "this is the output module")]
-fn progress(text: &str) {
+pub(super) fn progress(text: &str) {
     eprintln!("{text}");
 }
 
 /// A run as it goes: a line for each thing that changed, none for what is the same as before.
-pub struct Live {
+pub(super) struct Live {
     output: Output,
     words: String,
     last: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Live {
-    pub fn new(output: Output, words: String) -> Live {
+    pub(super) fn new(output: Output, words: String) -> Live {
         Live { output, words, last: Mutex::default() }
     }
 
-    pub fn tell(&self, event: &Event) {
+    pub(super) fn tell(&self, event: &Event) {
         if let Some((kind, line)) = self.line(event) {
             let mut last = self.last.lock().expect("no panic while a line is written");
             if last.insert(kind, line.clone()).as_ref() != Some(&line) {
@@ -111,7 +109,13 @@ fn kind(event: &Event) -> &'static str {
 }
 
 /// How a run ended, as its last line.
-pub fn ending(ending: Ending, version: &str, baseline: Option<&str>, seconds: f64, exit: u8) -> String {
+pub(crate) fn ending(
+    ending: Ending,
+    version: &str,
+    baseline: Option<&str>,
+    seconds: f64,
+    exit: u8,
+) -> String {
     let back = baseline.unwrap_or("nothing");
     match ending {
         Ending::Live => format!("live: {version} after {seconds:.1} s. Exit {exit}."),
@@ -125,7 +129,7 @@ pub fn ending(ending: Ending, version: &str, baseline: Option<&str>, seconds: f6
 }
 
 /// A plan as a diff.
-pub fn plan(plan: &Plan) -> String {
+pub(super) fn plan(plan: &Plan) -> String {
     let mut text = String::new();
     let live = plan.baseline.as_ref().map_or("nothing", |b| b.version.as_str());
     let hash = plan.hash();

@@ -30,6 +30,13 @@ pub(crate) fn nica(profile: Profile, folder: &Path) -> Result<PathBuf> {
     copy(profile, "nica", folder)
 }
 
+/// Builds the service as this checkout has it, or with the migrations and seeds of a folder, and copies it.
+pub(crate) fn plain_service(profile: Profile, sources: Option<&Path>, folder: &Path) -> Result<PathBuf> {
+    let _lock = lock()?;
+    cargo(profile, "nica-backend", sources.map(|sources| ("0.0.0-bench", sources)))?;
+    copy(profile, "nica-backend", folder)
+}
+
 /// Builds the service as this edition and copies it into the edition's folder, with what it was built from.
 pub(crate) fn service(profile: Profile, edition: &Edition, place: &Place) -> Result<()> {
     let lock = lock()?;

@@ -43,6 +43,11 @@ pub(crate) fn version(address: SocketAddr) -> Result<String> {
         .ok_or_else(|| anyhow!("ask {address} for its version: it answered {}", answer.body))
 }
 
+pub(crate) fn is_ready(address: SocketAddr) -> bool {
+    let asked = Client::new(address, false).send(&Request { method: "GET", path: "/readyz", body: "" });
+    asked.is_ok_and(|answer| answer.status == 200)
+}
+
 /// Everything that people wrote and that is there now, as `note TAB field TAB value`.
 pub(crate) fn notes(postgres: &Postgres, database: &str) -> Result<Vec<String>> {
     let columns = postgres

@@ -86,6 +86,12 @@ impl Running {
         Ok(self.child.try_wait().with_context(|| format!("look after `{}`", self.what))?.is_none())
     }
 
+    /// Whether an event of this name was told so far.
+    pub(crate) fn said(&self, event: &str) -> Result<bool> {
+        let out = fs::read_to_string(&self.out).with_context(|| format!("read {}", self.out.display()))?;
+        Ok(out.contains(&format!("\"event\":\"{event}\"")))
+    }
+
     /// Kills it when it takes longer than `limit`; that is an error.
     pub(crate) fn wait(mut self, limit: Duration) -> Result<Ended> {
         while self.is_running()? {

@@ -173,7 +173,7 @@ impl Keys {
 }
 
 /// Makes `to` equal to `from`; what is equal already is not touched.
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("make folder {}", to.display()))?;
     for entry in fs::read_dir(to).with_context(|| format!("read folder {}", to.display()))? {
         remove_extra(from, &entry?.path())?;

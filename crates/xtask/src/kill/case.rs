@@ -56,6 +56,8 @@ words! {
         Forward = "forward",
         /// Its second component cannot start: the run turns back by itself.
         Back = "back",
+        /// A good one after one that was undone: what people wrote waits in the attic.
+        Again = "again",
     }
 }
 
@@ -66,6 +68,8 @@ words! {
         Keeper = "keeper",
         /// The server process of the session that was caught.
         Backend = "backend",
+        /// Nobody falls: what is said is late, is lost, or comes twice.
+        Network = "network",
     }
 }
 
@@ -77,6 +81,14 @@ words! {
         KillLost = "kill-lost",
         /// SIGSTOP, SIGCONT after the next run has settled.
         Stop = "stop",
+        /// SIGSTOP; before it goes on, the supervisor dies and is started again, as its unit would do.
+        StopRestart = "stop-restart",
+        /// The answer does not come in time; what is held arrives after the next run has settled.
+        Delay = "delay",
+        /// The connection ends; at `request` nothing arrived, at `answer` all of it did.
+        Cut = "cut",
+        /// The same word arrives again after the next run has settled.
+        Twice = "twice",
         /// `pg_terminate_backend`: the session alone ends.
         Terminate = "terminate",
     }
@@ -109,9 +121,10 @@ impl Case {
         Ok(Case { story: Story::parse(story)?, fault, second, then: Then::parse(then)? })
     }
 
-    /// The group that a slice takes its share from.
-    pub(crate) fn kind(&self) -> (Story, String, Actor, How, bool) {
-        (self.story, self.fault.kill_point(), self.fault.actor, self.fault.how, self.second.is_some())
+    /// The group that a slice takes its share from: kill point and fault.
+    pub(crate) fn kind(&self) -> (String, How) {
+        let point = self.fault.kill_point();
+        (point.rsplit(' ').next().unwrap_or_default().to_string(), self.fault.how)
     }
 }
 

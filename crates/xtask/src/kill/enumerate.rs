@@ -2,12 +2,19 @@
 //!
 //! The number must not shrink: a sweep that silently lost its points would be green for ever.
 
+mod dice;
+mod faults;
+mod slice;
+
+pub(crate) use slice::slice;
+
 use super::case::{Actor, Case, Fault, How, Story, Then};
-use super::gate::Place;
 use super::label::{BEAT, Point};
 use super::prepare::{Prepared, Turn};
 use anyhow::Result;
-use std::collections::{BTreeMap, BTreeSet};
+use dice::Dice;
+use faults::faults;
+use std::collections::BTreeSet;
 
 /// A poll asks as often as it must; after this many times a turn is no new point.
 const NTH_MAX: u32 = 2;
@@ -15,10 +22,22 @@ const NTH_MAX: u32 = 2;
 const PAIRS: usize = 60;
 /// Turns that change nothing anywhere and after which nothing is decided.
 const IDLE: [&str; 3] = ["prepare", "close", "terminate"];
-/// First words of turns that only look.
-const LOOKS: [&str; 7] = ["select", "with-w", "hello", "observe", "watch", "scrape", "probe"];
+/// First words of turns that only look, or begin what can still vanish.
+const QUIET: [&str; 11] = [
+    "select",
+    "with-w",
+    "hello",
+    "observe",
+    "watch",
+    "scrape",
+    "probe",
+    "start-transaction",
+    "set-local",
+    "savepoint",
+    "release",
+];
 /// These begin like a look and are none.
-const NO_LOOKS: [&str; 3] = ["select-nica-guard", "select-pg_terminate_backend", "select-set_config"];
+const NOT_QUIET: [&str; 3] = ["select-nica-guard", "select-pg_terminate_backend", "select-set_config"];
 
 /// Turns that are worth a stop, each once, in the order of the run.
 pub(crate) fn points(turns: &[Turn]) -> Result<Vec<&Turn>> {
@@ -26,7 +45,7 @@ pub(crate) fn points(turns: &[Turn]) -> Result<Vec<&Turn>> {
     let mut kept = Vec::new();
     for turn in turns {
         let point = turn.point()?;
-        let nth_max = if looks(&point) { 1 } else { NTH_MAX };
+        let nth_max = if quiet(&point) { 1 } else { NTH_MAX };
         let counts = point.phase != BEAT && point.nth <= nth_max && !begins(&point, &IDLE);
         if counts && seen.insert(point) {
             kept.push(turn);
@@ -35,8 +54,8 @@ pub(crate) fn points(turns: &[Turn]) -> Result<Vec<&Turn>> {
     Ok(kept)
 }
 
-fn looks(point: &Point) -> bool {
-    begins(point, &LOOKS) && !begins(point, &NO_LOOKS)
+fn quiet(point: &Point) -> bool {
+    begins(point, &QUIET) && !begins(point, &NOT_QUIET)
 }
 
 fn begins(point: &Point, words: &[&str]) -> bool {
@@ -49,7 +68,9 @@ pub(crate) fn all(prepared: &Prepared, other_build: bool) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for story in Story::ALL {
         let turns = prepared.turns.get(story.name()).map(Vec::as_slice).unwrap_or_default();
-        let faults = faults(&points(turns)?)?;
+        let turns = turns.iter().filter(|turn| *story != Story::Again || is_about_the_attic(turn));
+        let turns: Vec<Turn> = turns.cloned().collect();
+        let faults = faults(&points(&turns)?)?;
         let then = |at: usize| thens(*story, other_build)[at % thens(*story, other_build).len()];
         for (at, fault) in faults.iter().enumerate() {
             cases.push(Case { story: *story, fault: fault.clone(), second: None, then: then(at) });
@@ -59,10 +80,16 @@ pub(crate) fn all(prepared: &Prepared, other_build: bool) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
+/// The way there and back is the other stories'; here it is what moves values out of the attic.
+fn is_about_the_attic(turn: &Turn) -> bool {
+    turn.effect == "unpark"
+        || (turn.said.contains("nica_attic") && turn.point().is_ok_and(|point| !quiet(&point)))
+}
+
 /// Plain ways to end, taken in turn.
 fn thens(story: Story, other_build: bool) -> Vec<Then> {
     let mut thens = match story {
-        Story::Forward => vec![Then::Deploy, Then::Deploy, Then::Resume],
+        Story::Forward | Story::Again => vec![Then::Deploy, Then::Deploy, Then::Resume],
         Story::Back => vec![Then::Resume, Then::Deploy],
     };
     if other_build {
@@ -71,76 +98,19 @@ fn thens(story: Story, other_build: bool) -> Vec<Then> {
     thens
 }
 
-fn faults(turns: &[&Turn]) -> Result<Vec<Fault>> {
-    let mut faults = Vec::new();
-    let mut phases: BTreeMap<String, u32> = BTreeMap::new();
-    for turn in turns {
-        let point = turn.point()?;
-        let in_phase = phases.entry(point.phase.clone()).or_default();
-        *in_phase += 1;
-        let mut add = |place, actor, how| faults.push(Fault { point: point.clone(), place, actor, how });
-        add(Place::Request, Actor::Deployer, How::Kill);
-        add(Place::Request, Actor::Deployer, How::Stop);
-        if !looks(&point) {
-            add(Place::Request, Actor::Deployer, How::KillLost);
-            add(Place::Answer, Actor::Deployer, How::Kill);
-            add(Place::Answer, Actor::Deployer, How::Stop);
-        }
-        if waits_for_a_lock(&turn.said) {
-            add(Place::Sent, Actor::Deployer, How::Kill);
-            add(Place::Sent, Actor::Deployer, How::Stop);
-        }
-        let others = others(turn, *in_phase);
-        others.into_iter().for_each(|(place, actor, how)| add(place, actor, how));
-    }
-    Ok(faults)
-}
-
-/// Statements that need the lock which psql holds for K2.
-fn waits_for_a_lock(said: &str) -> bool {
-    let low = said.to_lowercase();
-    ["alter table note", "create index note_by_body", "drop index note_by_body"]
-        .iter()
-        .any(|word| low.contains(word))
-}
-
-/// Faults of whoever is not the deployer: server processes where something is written, the target's programs where
-/// they are asked, and once in every phase.
-fn others(turn: &Turn, in_phase: u32) -> Vec<(Place, Actor, How)> {
-    let mut others = Vec::new();
-    let low = turn.said.to_lowercase();
-    let writes =
-        ["commit", "update", "insert", "alter", "create", "drop"].iter().any(|word| low.starts_with(word));
-    if turn.database && writes {
-        others.extend([
-            (Place::Request, Actor::Backend, How::Terminate),
-            (Place::Answer, Actor::Backend, How::Terminate),
-            (Place::Request, Actor::Backend, How::Kill),
-            (Place::Answer, Actor::Backend, How::Kill),
-            (Place::Request, Actor::Backend, How::Stop),
-        ]);
-    }
-    if !turn.database || in_phase == 1 {
-        let places: &[Place] =
-            if turn.database { &[Place::Request] } else { &[Place::Request, Place::Answer] };
-        for place in places {
-            for actor in [Actor::Supervisor, Actor::Keeper] {
-                others.extend([(*place, actor, How::Kill), (*place, actor, How::Stop)]);
-            }
-        }
-    }
-    others
-}
-
 /// A fault, then another on whoever takes over, at an equal or later step: sampled, the same ones every time.
 fn pairs(story: Story, faults: &[Fault]) -> Vec<Case> {
     let down: Vec<&Fault> =
         faults.iter().filter(|f| f.actor == Actor::Deployer && f.how != How::KillLost).collect();
     let mut dice = Dice(0x5eed);
     let mut cases = Vec::new();
-    while cases.len() < PAIRS && !down.is_empty() {
+    let begins_a_takeover = |f: &Fault| f.point.phase == "opening" && !f.point.words.starts_with("insert");
+    for _ in 0..PAIRS * 20 {
+        if cases.len() >= PAIRS || down.is_empty() {
+            break;
+        }
         let (a, b) = (down[dice.below(down.len())], down[dice.below(down.len())]);
-        if a.point.phase <= b.point.phase || b.point.phase == "opening" {
+        if a.point.phase < b.point.phase && b.point.phase != "opening" || begins_a_takeover(b) {
             let then = Then::ALL[dice.below(2)];
             cases.push(Case { story, fault: a.clone(), second: Some(b.clone()), then });
         }
@@ -148,50 +118,13 @@ fn pairs(story: Story, faults: &[Fault]) -> Vec<Case> {
     cases
 }
 
-/// About `count` cases, each kind getting its share, the same ones every time.
-pub(crate) fn slice(cases: &[Case], count: usize) -> Vec<Case> {
-    let mut kinds: BTreeMap<_, Vec<&Case>> = BTreeMap::new();
-    for case in cases {
-        kinds.entry(case.kind()).or_default().push(case);
-    }
-    let mut dice = Dice(0x511c);
-    let mut groups: Vec<Vec<&Case>> = kinds.into_values().collect();
-    dice.shuffle(&mut groups);
-    groups.iter_mut().for_each(|group| dice.shuffle(group));
-    let rounds = groups.iter().map(Vec::len).max().unwrap_or_default();
-    let picked = (0..rounds).flat_map(|round| groups.iter().filter_map(move |group| group.get(round)));
-    picked.take(count).map(|case| (*case).clone()).collect()
-}
-
-/// splitmix64: small, and the same on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for at in (1..items.len()).rev() {
-            items.swap(at, self.below(at + 1));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     fn turn(point: &str, said: &str, database: bool) -> Turn {
-        Turn { point: point.into(), said: said.into(), database }
+        Turn { point: point.into(), said: said.into(), database, effect: String::new() }
     }
 
     #[test]
@@ -222,9 +155,16 @@ mod tests {
             turns: BTreeMap::from([("forward".to_string(), turns.to_vec())]),
         };
         let cases = all(&prepared, false).expect("cases");
-        let kinds: BTreeSet<_> = cases.iter().map(Case::kind).collect();
-        let some = slice(&cases, kinds.len());
-        assert_eq!(some.iter().map(Case::kind).collect::<BTreeSet<_>>(), kinds);
-        assert_eq!(some, slice(&cases, kinds.len()));
+        let some = slice(&cases, 40);
+        let actors: BTreeSet<Actor> = some.iter().map(|case| case.fault.actor).collect();
+        assert_eq!(actors.len(), Actor::ALL.len(), "every actor");
+        let kinds = |cases: &[Case]| cases.iter().map(Case::kind).collect::<BTreeSet<_>>().len();
+        let deployer = |case: &&Case| case.fault.actor == Actor::Deployer && case.second.is_none();
+        let theirs: Vec<Case> = some.iter().filter(deployer).cloned().collect();
+        assert_eq!(
+            kinds(&theirs),
+            theirs.len().min(kinds(&cases.iter().filter(deployer).cloned().collect::<Vec<_>>()))
+        );
+        assert_eq!(some, slice(&cases, 40));
     }
 }

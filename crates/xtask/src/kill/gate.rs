@@ -83,6 +83,17 @@ struct State {
     trap: Option<Trap>,
     caught: Option<Caught>,
     release: Option<Release>,
+    /// Connections that are being served.
+    connections: usize,
+}
+
+/// One connection through a gate, for as long as this lives.
+pub(crate) struct Connection<'a>(&'a Gate);
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.0.lock().connections -= 1;
+    }
 }
 
 impl Gate {
@@ -90,6 +101,17 @@ impl Gate {
     pub(crate) fn new(born: Instant, trap: Option<Trap>) -> Gate {
         let state = State { trap, ..State::default() };
         Gate { born, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Counted until the value is dropped.
+    pub(crate) fn connection(&self) -> Connection<'_> {
+        self.lock().connections += 1;
+        Connection(self)
+    }
+
+    /// Whether everything that went through has come to its end, answers too.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.lock().connections == 0
     }
 
     /// A turn on its way to the participant. Blocks while it is held.

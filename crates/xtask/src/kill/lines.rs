@@ -74,6 +74,14 @@ impl Lines {
     }
 }
 
+/// One question to whoever supervises this state folder now; its answer.
+pub(crate) fn tell(state: &Path, question: &str) -> Result<String> {
+    let socket = std::fs::read_to_string(state.join("socket"))?;
+    let mut supervisor = UnixStream::connect(socket.trim()).context("reach the supervisor")?;
+    supervisor.write_all(format!("{question}\n").as_bytes())?;
+    Ok(line(&mut BufReader::new(&supervisor))?.unwrap_or_default().trim().to_string())
+}
+
 /// Afterwards nobody listens under this name, as the kernel would have it.
 fn die_together(mut helper: Child, supervisor: u32, bound: &OwnedFd, socket: &Path) {
     while proc::alive(supervisor) && helper.try_wait().is_ok_and(|status| status.is_none()) {
@@ -87,6 +95,7 @@ fn die_together(mut helper: Child, supervisor: u32, bound: &OwnedFd, socket: &Pa
 }
 
 fn ask(mut client: &UnixStream, mut server: &UnixStream, gate: &Gate) -> io::Result<()> {
+    let _connection = gate.connection();
     let session = Session { name: SUPERVISOR.to_string(), backend: None };
     let (mut from_client, mut from_server) = (BufReader::new(client), BufReader::new(server));
     loop {

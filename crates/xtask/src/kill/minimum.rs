@@ -6,14 +6,15 @@
 use super::case::Case;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Minimum {
-    pub forward_points: usize,
-    pub back_points: usize,
     pub cases: usize,
+    /// Story → turns of its undisturbed run at which it can be stopped.
+    pub points: BTreeMap<String, usize>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,13 +37,17 @@ impl Minimum {
 
     /// What has shrunk; empty is good.
     pub(crate) fn shrunk(&self, found: &Minimum) -> Vec<String> {
-        let pairs = [
-            ("points of the run that goes forward", self.forward_points, found.forward_points),
-            ("points of the run that goes back", self.back_points, found.back_points),
-            ("cases", self.cases, found.cases),
-        ];
-        let less = pairs.iter().filter(|(_, minimum, found)| found < minimum);
-        less.map(|(what, minimum, found)| format!("{found} {what}, there were {minimum}")).collect()
+        let mut shrunk = Vec::new();
+        if found.cases < self.cases {
+            shrunk.push(format!("{} cases, there were {}", found.cases, self.cases));
+        }
+        for (story, minimum) in &self.points {
+            let now = found.points.get(story).copied().unwrap_or_default();
+            if now < *minimum {
+                shrunk.push(format!("{now} points of the story {story}, there were {minimum}"));
+            }
+        }
+        shrunk
     }
 }
 
@@ -74,9 +79,10 @@ mod tests {
 
     #[test]
     fn fewer_points_or_cases_are_told() {
-        let minimum = Minimum { forward_points: 100, back_points: 80, cases: 900 };
-        let found = |forward_points, cases| Minimum { forward_points, back_points: 80, cases };
-        assert!(minimum.shrunk(&found(101, 900)).is_empty());
-        assert_eq!(minimum.shrunk(&found(99, 899)).len(), 2);
+        let of =
+            |cases, forward| Minimum { cases, points: BTreeMap::from([("forward".to_string(), forward)]) };
+        assert!(of(900, 100).shrunk(&of(900, 101)).is_empty());
+        assert_eq!(of(900, 100).shrunk(&of(899, 99)).len(), 2);
+        assert_eq!(of(900, 100).shrunk(&Minimum { cases: 900, points: BTreeMap::new() }).len(), 1);
     }
 }

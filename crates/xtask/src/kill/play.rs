@@ -9,22 +9,25 @@ mod verdict;
 
 pub(crate) use verdict::{Ended, Outcome, Verdict};
 
-use super::case::{self, Case, Fault, How, Story, Then};
+use super::case::{Case, Fault, Story, Then};
 use super::deployer::Deployer;
 use super::gate::{Release as Let, Trap};
-use super::lines::Lines;
+use super::lines::{self, Lines};
 use super::oracle::{self, Attic, Golden};
+use super::proc::{self, Limit};
 use super::project::Release;
-use super::slot::Slot;
+use super::slot::{Base, Slot};
 use super::timeline::Timeline;
 use super::world::{PATIENCE, World};
 use super::writer::Writer;
 use anyhow::{Context as _, Result, bail};
 use fault::Struck;
 use std::path::Path;
+use std::time::Duration;
 
-/// A stopped server process makes a run end; once it goes on, the next run settles.
 const RUNS_MAX: usize = 3;
+/// In which a supervisor would begin what a late word asked of it.
+const LATE_EFFECT: Duration = Duration::from_millis(1200);
 
 pub(crate) struct Played {
     pub verdict: Verdict,
@@ -32,7 +35,7 @@ pub(crate) struct Played {
 }
 
 pub(crate) fn play(slot: &Slot, case: &Case, golden: &Golden) -> Result<Played> {
-    let world = World::of_baseline(slot)?;
+    let world = World::of(slot, case.story.base())?;
     let timeline = world.timeline.clone();
     let mut stage = Stage::begin(&world, case, golden)?;
     let verdict = match stage.play() {
@@ -41,6 +44,12 @@ pub(crate) fn play(slot: &Slot, case: &Case, golden: &Golden) -> Result<Played> 
     };
     stage.tell();
     Ok(Played { verdict, timeline })
+}
+
+impl Story {
+    fn base(self) -> Base {
+        if self == Story::Again { Base::Undone } else { Base::Fresh }
+    }
 }
 
 struct Stage<'a> {
@@ -52,6 +61,8 @@ struct Stage<'a> {
     actors: Vec<Deployer>,
     struck: Vec<Struck>,
     unreached: bool,
+    /// Runs that ended with 40.
+    unreachable: u32,
     wrong: Vec<String>,
     ended: Option<Ended>,
 }
@@ -69,6 +80,7 @@ impl<'a> Stage<'a> {
             actors: Vec::new(),
             struck: Vec::new(),
             unreached: false,
+            unreachable: 0,
             wrong: Vec::new(),
             ended: None,
         })
@@ -83,13 +95,13 @@ impl<'a> Stage<'a> {
         self.ended = Some(ended.clone());
         self.judge(&ended, "after the run that was left alone");
         self.let_go()?;
-        self.judge(&ended, "after all that was stopped went on and all that was held arrived");
+        self.judge_for_a_while(&ended);
         self.judge_rows()
     }
 
     fn release(&self) -> Release {
         match self.case.story {
-            Story::Forward => Release::Good,
+            Story::Forward | Story::Again => Release::Good,
             Story::Back => Release::Bad,
         }
     }
@@ -99,14 +111,12 @@ impl<'a> Stage<'a> {
         let nica = nica.unwrap_or(&self.world.slot.nica).to_path_buf();
         let mut deployer = self.start(&nica, Some(fault.trap()))?;
         let struck = fault::strike(self.world, &mut deployer, fault)?;
-        let deployer_is_down = fault.actor == case::Actor::Deployer || struck.killed_deployer;
         self.unreached |= !struck.reached;
-        deployer.stopped = struck.reached && fault.actor == case::Actor::Deployer && fault.how == How::Stop;
-        if struck.reached && !deployer_is_down {
+        if struck.reached && !struck.deployer_is_down {
             let code = deployer.await_end(self.world)?;
             self.world.cluster.await_ready()?;
             let ledger = ledger::last(&self.world.cluster)?;
-            self.wrong.extend(verdict::survived(&deployer.name, code, &ledger));
+            self.wrong.extend(verdict::may_say(&deployer.name, code, &ledger));
         }
         self.struck.push(struck);
         self.actors.push(deployer);
@@ -118,20 +128,22 @@ impl<'a> Stage<'a> {
         Deployer::deploy(self.world, &self.lines, (&name, nica), self.release(), trap)
     }
 
-    /// The plain run that must settle. Where a server process is stopped, it must say so first.
+    /// The plain run that must settle. One that says it could not reach somebody is no such run: where a server process
+    /// is stopped it must say so, and on a crowded machine the server ends a transaction that was silent too long.
     fn settle(&mut self) -> Result<Ended> {
         for _ in 0..RUNS_MAX {
-            // The promise is about runs that reach their participants: a server that restarts is waited for.
             self.world.cluster.await_ready()?;
             let found_open = ledger::last(&self.world.cluster)?.open;
             let code = self.plain_run()?;
             self.world.cluster.await_ready()?;
-            if code == EXIT_UNREACHABLE && self.continue_backends()? {
+            if code == EXIT_UNREACHABLE {
+                self.unreachable += 1;
+                self.continue_backends()?;
                 continue;
             }
             return Ok(Ended { code, found_open, ledger: ledger::last(&self.world.cluster)? });
         }
-        bail!("settle within {RUNS_MAX} runs")
+        bail!("settle within {RUNS_MAX} runs: each said that it could not reach somebody")
     }
 
     fn plain_run(&mut self) -> Result<i32> {
@@ -152,36 +164,53 @@ impl<'a> Stage<'a> {
         code.context("read an exit code: the run was ended by a signal")
     }
 
-    /// True when there was a stopped server process.
-    fn continue_backends(&mut self) -> Result<bool> {
-        let mut any = false;
-        for struck in &mut self.struck {
-            any |= struck.continue_backend(&self.world.timeline)?;
-        }
-        Ok(any)
+    fn continue_backends(&mut self) -> Result<()> {
+        self.struck.iter_mut().try_for_each(|struck| struck.continue_backend(&self.world.timeline))
     }
 
     /// Everything that was stopped goes on, everything that was held arrives; each deployer comes to its end.
     fn let_go(&mut self) -> Result<()> {
         for struck in &mut self.struck {
             struck.continue_all(&self.world.timeline)?;
+            if struck.restarts {
+                self.world.restart_supervisor()?;
+            }
+            if let Some(question) = struck.repeat.take() {
+                self.world.timeline.say(format!("again to the supervisor: {question}"));
+                let answer = lines::tell(&self.world.slot.state(), &question)?;
+                self.world.timeline.say(format!("it answered: {answer}"));
+            }
         }
         for at in 0..self.actors.len() {
             let deployer = &mut self.actors[at];
             if deployer.stopped {
                 self.world.timeline.say(format!("{} goes on", deployer.name));
-                super::proc::signal(deployer.process.pid(), super::proc::Signal::CONT)?;
+                proc::signal(deployer.process.pid(), proc::Signal::CONT)?;
             }
             deployer.gate.release(Let::Forward);
         }
         let mut actors = std::mem::take(&mut self.actors);
         for deployer in actors.iter_mut().filter(|deployer| deployer.stopped) {
             let code = deployer.await_end(self.world)?;
-            self.wrong.extend(verdict::woken(&deployer.name, code, self.ended.as_ref()));
+            self.world.cluster.await_ready()?;
+            self.wrong.extend(verdict::may_say(&deployer.name, code, &ledger::last(&self.world.cluster)?));
         }
         self.actors = actors;
         self.world.cluster.await_ready()?;
-        super::psql::await_no_session_like(&self.world.cluster, "nica/%", PATIENCE)
+        super::psql::await_no_session_like(&self.world.cluster, "nica/%", PATIENCE)?;
+        let quiet = || self.actors.iter().all(|deployer| deployer.gate.is_quiet()).then_some(());
+        proc::wait_for("wait until all that was held came to its end", PATIENCE, quiet)
+    }
+
+    /// A late word at the supervisor would show in replicas a moment after its answer: so it is looked for a while.
+    fn judge_for_a_while(&mut self, ended: &Ended) {
+        let when = "after all that was stopped went on and all that was held arrived";
+        let at_supervisor = self.struck.iter().any(|struck| struck.at_supervisor);
+        let limit = Limit::new(if at_supervisor { LATE_EFFECT } else { Duration::ZERO });
+        self.judge(ended, when);
+        while self.wrong.is_empty() && limit.pause_or(when).is_ok() {
+            self.judge(ended, when);
+        }
     }
 
     fn judge(&mut self, ended: &Ended, when: &str) {
@@ -210,14 +239,16 @@ impl<'a> Stage<'a> {
             .say(format!("{people} rows of people, {replicas} of replicas; longest wait {longest} ms"));
         written.extend(journal.rows);
         self.wrong.extend(journal.broken);
-        let attic = Attic::read(&self.world.cluster)?;
+        // Where the new release is live, what was parked is back; the attic does not count.
+        let live = self.ended.as_ref().is_some_and(|ended| ended.ledger.ending == "live");
+        let attic = if live { Attic::none() } else { Attic::read(&self.world.cluster)? };
         self.wrong.extend(oracle::lost(&self.world.cluster, &attic, &written)?);
         Ok(())
     }
 
     fn verdict(&mut self) -> Verdict {
         let wrong = std::mem::take(&mut self.wrong);
-        Verdict::of(wrong, self.unreached, self.ended.as_ref())
+        Verdict::of(wrong, self.unreached, self.unreachable, self.ended.as_ref())
     }
 
     /// Traffic and output of every actor, for whoever reads a failure.

@@ -6,11 +6,12 @@
 use super::case::Story;
 use super::cluster::Cluster;
 use super::deployer::Deployer;
+use super::gate::{Passed, SUPERVISOR};
 use super::label::Point;
 use super::lines::Lines;
 use super::oracle::{self, Golden, State};
 use super::project::{EXPANDS, NEW_ROW_RETIRED, Release};
-use super::slot::Slot;
+use super::slot::{Base, Slot};
 use super::world::World;
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub(crate) struct Turn {
     pub said: String,
     /// At the database, else at the supervisor.
     pub database: bool,
+    /// What the step does that was recorded last; empty before the first.
+    pub effect: String,
 }
 
 const FILE: &str = "prepared.json";
@@ -47,13 +50,18 @@ pub(crate) fn prepare(slot: &Slot, passenger: &Path) -> Result<Prepared> {
     Release::ALL.iter().try_for_each(|release| release.write(slot, passenger))?;
     let old = deploy_baseline(slot)?;
     let schemas = schemas(slot)?;
-    let (new, forward) = undisturbed(slot, Release::Good, 0)?;
+    let forward = undisturbed(slot, Base::Fresh, Release::Good, 0)?;
+    let (new, forward) = (forward.0.read()?, forward.1);
     ensure!(new != old, "tell the two releases apart: both read the same");
     let seeds = vec![old.seeds.clone(), with_retired(&old.seeds)];
     let golden = Golden { new, old, schemas, seeds };
-    let (undone, back) = undisturbed(slot, Release::Bad, 20)?;
-    golden.name(&undone).map_err(|why| anyhow::anyhow!("undo an undisturbed run: {why}"))?;
-    let turns = [(Story::Forward, forward), (Story::Back, back)];
+    let (world, back) = undisturbed(slot, Base::Fresh, Release::Bad, 20)?;
+    golden.name(&world.read()?).map_err(|why| anyhow::anyhow!("undo an undisturbed run: {why}"))?;
+    world.keep(Base::Undone)?;
+    let (world, again) = undisturbed(slot, Base::Undone, Release::Good, 0)?;
+    golden.name(&world.read()?).map_err(|why| anyhow::anyhow!("deploy again what was undone: {why}"))?;
+    drop(world);
+    let turns = [(Story::Forward, forward), (Story::Back, back), (Story::Again, again)];
     let turns = turns.into_iter().map(|(story, turns)| (story.name().to_string(), turns)).collect();
     let prepared = Prepared { golden, turns };
     std::fs::write(slot.home.join(FILE), serde_json::to_vec(&prepared)?)?;
@@ -74,7 +82,7 @@ fn deploy_baseline(slot: &Slot) -> Result<State> {
     );
     world.await_serving(Release::Baseline)?;
     let old = world.read()?;
-    world.keep_as_baseline()?;
+    world.keep(Base::Fresh)?;
     Ok(old)
 }
 
@@ -97,9 +105,9 @@ fn with_retired(rows: &[String]) -> Vec<String> {
     rows
 }
 
-/// Deploys over the baseline, undisturbed; the reading at its end and every turn on the way.
-fn undisturbed(slot: &Slot, release: Release, expected: i32) -> Result<(State, Vec<Turn>)> {
-    let world = World::of_baseline(slot)?;
+/// Deploys over the baseline, undisturbed; the world afterwards and every turn on the way.
+fn undisturbed(slot: &Slot, base: Base, release: Release, expected: i32) -> Result<(World<'_>, Vec<Turn>)> {
+    let world = World::of(slot, base)?;
     let lines = Lines::interpose(&slot.state())?;
     let mut deployer = Deployer::deploy(&world, &lines, ("undisturbed", &slot.nica), release, None)?;
     let code = deployer.await_end(&world)?;
@@ -107,15 +115,31 @@ fn undisturbed(slot: &Slot, release: Release, expected: i32) -> Result<(State, V
         deployer.tell(&world);
         anyhow::bail!("deploy release {} undisturbed: exit {code:?}\n{}", release.version(), world.timeline);
     }
-    let turn = |passed: super::gate::Passed| {
-        let database = passed.session != super::gate::SUPERVISOR;
-        Some(Turn { point: passed.point?.to_string(), said: passed.said, database })
-    };
-    let turns = deployer.gate.log().into_iter().filter_map(turn).collect();
-    Ok((world.read()?, turns))
+    let effects = effects(&world.cluster)?;
+    let turns = deployer.gate.log().into_iter().filter_map(|passed| Turn::of(passed, &effects)).collect();
+    Ok((world, turns))
+}
+
+/// The last run's effects, by step.
+fn effects(cluster: &Cluster) -> Result<Vec<String>> {
+    let last = "SELECT effect FROM nica.step WHERE run = (SELECT id FROM nica.run ORDER BY opened_at DESC LIMIT 1) ORDER BY n";
+    Ok(cluster.psql(last)?.lines().map(str::to_string).collect())
 }
 
 impl Turn {
+    /// None for what is not counted.
+    fn of(passed: Passed, effects: &[String]) -> Option<Turn> {
+        let point = passed.point?;
+        let step = point.phase.split('-').next().and_then(|n| n.parse::<usize>().ok());
+        let effect = step.and_then(|n| effects.get(n)).cloned().unwrap_or_default();
+        Some(Turn {
+            point: point.to_string(),
+            said: passed.said,
+            database: passed.session != SUPERVISOR,
+            effect,
+        })
+    }
+
     pub(crate) fn point(&self) -> Result<Point> {
         Point::parse(&self.point)
     }

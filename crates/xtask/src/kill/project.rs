@@ -1,7 +1,8 @@
 //! The three releases that are delivered: a baseline, a good successor, and one whose second component cannot start.
 //!
-//! The successor brings everything that a run can carry: a lossless and a parking migration, a managed row changed,
-//! one added, one gone, another configuration, two components with new executables.
+//! The successor brings everything that a run can carry: a lossless and a parking migration, an index that is built
+//! outside a transaction, a managed row changed, one added, one gone, another configuration, two components with new
+//! executables.
 
 use super::slot::Slot;
 use anyhow::{Context as _, Result};
@@ -35,7 +36,7 @@ const BASE: Migration = (
     "phase = \"expand\"\nclass = \"sticky\"\n",
 );
 /// The successor's, in order; going back keeps a prefix of them.
-pub(crate) const EXPANDS: [Migration; 2] = [
+pub(crate) const EXPANDS: [Migration; 3] = [
     (
         "0002_note_by_body",
         "CREATE INDEX note_by_body ON note (body);\n",
@@ -47,6 +48,12 @@ pub(crate) const EXPANDS: [Migration; 2] = [
         "ALTER TABLE note ADD COLUMN mood text;\n",
         "ALTER TABLE note DROP COLUMN mood;\n",
         "phase = \"expand\"\nclass = \"parking\"\npark = [\"note.mood\"]\n",
+    ),
+    (
+        "0004_note_by_mood",
+        "CREATE INDEX CONCURRENTLY note_by_mood ON note (mood);\n",
+        "DROP INDEX CONCURRENTLY note_by_mood;\n",
+        "phase = \"expand\"\nclass = \"lossless\"\ntransaction = false\n",
     ),
 ];
 

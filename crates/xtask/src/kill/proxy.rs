@@ -35,6 +35,7 @@ pub(crate) fn open(folder: &Path, upstream: &Path, gate: Arc<Gate>) -> Result<()
 
 /// Both sides see the connection end when this returns: an error here is what a broken network looks like.
 fn serve(client: UnixStream, upstream: PathBuf, gate: Arc<Gate>) {
+    let _connection = gate.connection();
     if let Ok(server) = UnixStream::connect(upstream) {
         let _ = relay(&client, &server, &gate);
         let _ = server.shutdown(Shutdown::Both);

@@ -21,6 +21,14 @@ pub(crate) struct Slot {
     pub other: Option<PathBuf>,
 }
 
+/// What a world begins with; the baseline serves in both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    Fresh,
+    /// A successor was undone, and what people wrote into its column is parked.
+    Undone,
+}
+
 const FILE: &str = "slot.json";
 
 impl Slot {
@@ -70,9 +78,12 @@ impl Slot {
         self.home.join("journal")
     }
 
-    /// The baseline's database and state, at rest.
-    pub(crate) fn snapshot(&self) -> PathBuf {
-        self.home.join("snapshot")
+    /// Database and state of such a world, at rest.
+    pub(crate) fn snapshot(&self, base: Base) -> PathBuf {
+        self.home.join(match base {
+            Base::Fresh => "snapshot-fresh",
+            Base::Undone => "snapshot-undone",
+        })
     }
 
     pub(crate) fn project(&self, release: Release) -> PathBuf {

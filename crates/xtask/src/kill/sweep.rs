@@ -6,14 +6,14 @@ use super::enumerate;
 use super::minimum::{self, Minimum};
 use super::options::Wish;
 use super::play::{self, Outcome, Verdict};
-use super::prepare::{self, Prepared};
+use super::prepare::{self, Prepared, Turn};
 use super::proc::{self, Signal};
 use super::report;
 use super::slot::Slot;
 use super::{folder, open_to_all};
 use crate::suite::Counts;
 use anyhow::{Context as _, Result, ensure};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -98,16 +98,18 @@ fn choose(wish: &Wish, cases: &[Case]) -> Result<Vec<Case>> {
 fn judge_number(prepared: &Prepared, cases: &[Case]) -> Result<Counts> {
     let folder = crate::repo::root().join("target/kill");
     std::fs::create_dir_all(&folder)?;
-    let mut count = Vec::new();
+    let mut found = Minimum { cases: cases.len(), points: BTreeMap::new() };
     for (story, turns) in &prepared.turns {
         let points = enumerate::points(turns)?;
-        let lines: String = points.iter().map(|turn| format!("{:<60} {}\n", turn.point, turn.said)).collect();
-        std::fs::write(folder.join(format!("points-{story}.txt")), lines)?;
-        count.push((story.as_str(), points.len()));
+        let line = |turn: &&Turn| format!("{:<14} {:<60} {}\n", turn.effect, turn.point, turn.said);
+        std::fs::write(
+            folder.join(format!("points-{story}.txt")),
+            points.iter().map(line).collect::<String>(),
+        )?;
+        println!("{:>5} points of the story {story}", points.len());
+        found.points.insert(story.clone(), points.len());
     }
-    let of = |story: &str| count.iter().find(|(name, _)| *name == story).map_or(0, |(_, count)| *count);
-    let found = Minimum { forward_points: of("forward"), back_points: of("back"), cases: cases.len() };
-    println!("{} points forward, {} back, {} cases", found.forward_points, found.back_points, found.cases);
+    println!("{:>5} cases", cases.len());
     let shrunk = Minimum::read()?.shrunk(&found);
     shrunk.iter().for_each(|what| println!("shrunk: {what}"));
     Ok(Counts::one(shrunk.is_empty()))

@@ -5,10 +5,11 @@
 
 use super::actor::Actor;
 use super::cluster::{self, Cluster};
+use super::lines;
 use super::oracle::{self, Look, State};
 use super::proc::{self, Signal, wait_for};
 use super::project::{self, Release};
-use super::slot::Slot;
+use super::slot::{Base, Slot};
 use super::timeline::Timeline;
 use anyhow::{Context as _, Result};
 use std::path::Path;
@@ -35,11 +36,12 @@ impl<'a> World<'a> {
     }
 
     /// The baseline as it was when the snapshot was made, serving.
-    pub(crate) fn of_baseline(slot: &'a Slot) -> Result<World<'a>> {
+    pub(crate) fn of(slot: &'a Slot, base: Base) -> Result<World<'a>> {
         become_reaper()?;
         clear(slot)?;
-        copy(&slot.snapshot().join("pg"), &slot.pg())?;
-        copy(&slot.snapshot().join("state"), &slot.state())?;
+        for (part, to) in [("pg", slot.pg()), ("state", slot.state()), ("journal", slot.journal())] {
+            copy(&slot.snapshot(base).join(part), &to)?;
+        }
         let world = World::begin(slot)?;
         world.supervise()?;
         world.await_serving(Release::Baseline)?;
@@ -50,7 +52,7 @@ impl<'a> World<'a> {
     pub(crate) fn database_only(slot: &'a Slot) -> Result<World<'a>> {
         become_reaper()?;
         clear(slot)?;
-        copy(&slot.snapshot().join("pg"), &slot.pg())?;
+        copy(&slot.snapshot(Base::Fresh).join("pg"), &slot.pg())?;
         World::begin(slot)
     }
 
@@ -59,24 +61,42 @@ impl<'a> World<'a> {
         Ok(World { slot, cluster, timeline: Timeline::begin() })
     }
 
-    /// Ends everything and keeps database and state for `of_baseline`.
-    pub(crate) fn keep_as_baseline(mut self) -> Result<()> {
+    /// Ends everything and keeps database, state and journal for `of`.
+    pub(crate) fn keep(mut self, base: Base) -> Result<()> {
         end_processes(&[self.cluster.pid()])?;
         let slot = self.slot;
         self.cluster.stop()?;
-        let snapshot = slot.snapshot();
+        let snapshot = slot.snapshot(base);
         let _ = std::fs::remove_dir_all(&snapshot);
         std::fs::create_dir_all(&snapshot)?;
-        copy(&slot.pg(), &snapshot.join("pg"))?;
-        copy(&slot.state(), &snapshot.join("state"))
+        for (part, from) in [("pg", slot.pg()), ("state", slot.state()), ("journal", slot.journal())] {
+            copy(&from, &snapshot.join(part))?;
+        }
+        Ok(())
     }
 
+    /// Starts a supervisor and waits until it answers.
     fn supervise(&self) -> Result<()> {
         let mut command = self.nica_of(&self.slot.nica, Release::Baseline, self.cluster.socket_folder());
         command.arg("supervise").arg("--state").arg(self.slot.state());
         // It outlives this value: the world's end finds it among the descendants.
         Actor::start(command, &self.slot.logs(), "supervise")?.forget();
-        Ok(())
+        let hello = r#"{"op":"hello","identity":null}"#;
+        wait_for("wait for the supervisor", PATIENCE, || lines::tell(&self.slot.state(), hello).ok())
+            .map(drop)
+    }
+
+    /// Kills the supervisor, starts another and waits until that one answers.
+    pub(crate) fn restart_supervisor(&self) -> Result<()> {
+        if let Some(pid) = self.program("supervise") {
+            proc::signal(pid, Signal::KILL)?;
+            wait_for("wait for the supervisor to end", PATIENCE, || (!proc::alive(pid)).then_some(()))?;
+        }
+        self.timeline.say("the supervisor died and is started again");
+        self.supervise()?;
+        let hello = r#"{"op":"hello","identity":null}"#;
+        wait_for("wait for the supervisor", PATIENCE, || lines::tell(&self.slot.state(), hello).ok())
+            .map(drop)
     }
 
     pub(crate) fn await_serving(&self, release: Release) -> Result<()> {
@@ -175,7 +195,7 @@ fn end_processes(but: &[u32]) -> Result<()> {
 
 fn clear(slot: &Slot) -> Result<()> {
     end_processes(&[])?;
-    let _ = std::fs::remove_file(slot.journal());
+    std::fs::write(slot.journal(), "")?;
     for name in FOLDERS_OF_A_WORLD {
         let folder = slot.home.join(name);
         let _ = std::fs::remove_dir_all(&folder);

@@ -191,3 +191,70 @@ impl Component {
 pub(super) fn is_current(replica: &Replica, wanted: &Wanted) -> bool {
     replica.name.generation == wanted.desired.generation() && replica.listen == wanted.desired.listen
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::logs::Log;
+    use super::super::replica::ReplicaName;
+    use super::*;
+    use crate::process::kernel::{self, Process};
+    use crate::process::protocol::Limits;
+    use nica_engine::release::ComponentKind;
+    use nica_engine::track::crash_loop::Reason;
+    use nica_engine::{Desired, Digest};
+
+    fn wanted() -> Wanted {
+        let desired = Desired {
+            kind: ComponentKind::Executable,
+            digest: Digest::of(b"new"),
+            args: vec![],
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            replicas: 2,
+            listen: String::new(),
+        };
+        let (key, boot, limits) = (String::new(), String::new(), Limits::default());
+        Wanted { desired, key, limits, since_boot_ms: 0, boot, rolled_out: false }
+    }
+
+    /// As a new supervisor finds it: alive, and nothing else is known.
+    fn found(generation: Generation, n: u32) -> Replica {
+        let name = ReplicaName { env: "test".into(), component: "backend".into(), generation, n };
+        let process = Process::open(kernel::this().pid).expect("we may look at ourselves").expect("we live");
+        Replica::new(name, String::new(), process, "none".into(), Log::found("none".as_ref(), "none"))
+    }
+
+    #[test]
+    fn nobody_is_drained_before_every_found_replica_was_asked() {
+        let (wanted, old) = (wanted(), Generation("old".into()));
+        let mut component = Component::default();
+        let replicas = [found(old.clone(), 1), found(old, 2), found(wanted.desired.generation(), 1)];
+        component.replicas = (1..).zip(replicas).collect();
+        let next = |component: &Component| component.next(Some(&wanted), Leave::OneByOne);
+        let probe = |component: &mut Component, key: u64| {
+            component.replicas.get_mut(&key).expect("it is there").probed(true);
+        };
+        probe(&mut component, 3);
+        assert_eq!(next(&component), None, "who the old ones are is not known yet");
+        probe(&mut component, 1);
+        probe(&mut component, 2);
+        assert_eq!(next(&component), Some(Move::Drain(2)));
+    }
+
+    #[test]
+    fn the_first_exit_is_retried_at_once_and_later_ones_after_a_growing_pause() {
+        let mut component = Component::default();
+        let exit = |ready_ms| Exit { reason: Reason::Code(1), ready_ms };
+        component.exited(exit(None), vec![]);
+        assert_eq!(component.retry_at, None);
+        let mut pauses = vec![];
+        for _ in 0..10 {
+            component.exited(exit(None), vec![]);
+            let at = component.retry_at.expect("there is a pause");
+            pauses.push(at.saturating_duration_since(Instant::now()).as_millis().div_ceil(100));
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 100, 100, 100]);
+        component.exited(exit(Some(FORGIVEN_AFTER_MS)), vec![]);
+        assert_eq!(component.retry_at, None);
+    }
+}

@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
+/// While something is waited for: a replica that is not ready yet, or one that drains.
 const PROBE_EVERY: Duration = Duration::from_millis(50);
+const PROBE_READY_EVERY: Duration = Duration::from_millis(100);
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
 const SCRAPE_EVERY: Duration = Duration::from_secs(1);
 /// A silent probe says less than a 503: it takes this many in a row to call a ready replica unready.
@@ -99,7 +101,8 @@ async fn forever(look: &Look) {
                 let _ = look.events.send(Event::Scraped(look.key, text)).await;
             }
         }
-        tokio::time::sleep(PROBE_EVERY).await;
+        let calm = ready && !draining;
+        tokio::time::sleep(if calm { PROBE_READY_EVERY } else { PROBE_EVERY }).await;
     }
 }
 

@@ -72,11 +72,28 @@ async fn a_killed_keeper_is_replaced_and_holds_the_sockets_again() {
     }
     assert!(new(&world), "a new keeper lives");
     pause(300).await;
-    // Only the new keeper can give the socket to the next supervisor: it is the one that outlives it.
-    world.signal("supervise", Signal::KILL);
-    world.restart().await;
-    world.roll(&world.release(2, "").await).await;
     traffic.end_without_loss().await;
+    waits_at_the_keeper(&mut world).await;
+}
+
+/// With supervisor and replicas dead, only the keeper has the socket: who connects waits, and is answered later.
+async fn waits_at_the_keeper(world: &mut World) {
+    let replicas = world.seen().await.processes;
+    world.signal("supervise", Signal::KILL);
+    replicas.iter().for_each(|process| super::world::signal(process.id.pid, Signal::KILL));
+    pause(100).await;
+    let traffic = Traffic::start(&world.address);
+    pause(200).await;
+    world.restart().await;
+    pause(1_000).await;
+    traffic.end_without_loss().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_nobody_serves_connections_wait_at_the_keeper() {
+    let mut world = World::new().await;
+    world.roll(&world.release(1, "").await).await;
+    waits_at_the_keeper(&mut world).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,8 +2,9 @@
 
 use super::{Changed, Todo};
 use crate::scratch::quoted;
-use crate::seed::compare::{Target, What};
+use crate::seed::compare::What;
 use crate::seed::shape::{Shape, same_key, text_literal};
+use crate::seed::target::Target;
 use crate::seed::{Params, RowName, SeedError, sql_error};
 use serde_json::Value;
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! One file from text to rows. Reading goes on after a mistake, so that all of them are seen at once.
 
-use super::{Mistake, Row, SeedFile, Status};
+use super::{Mistake, Prepared, Row, SeedFile, Status};
 use crate::seed::shape::is_identifier;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -49,6 +49,7 @@ impl Reader<'_> {
             name: self.name.to_string(),
             table: self.table(document.get("table")),
             retire: document.get("retire").map(|entry| self.identifier(entry, "retire")),
+            prepared: Prepared::of(&rows),
             key,
             rows,
         }
@@ -108,7 +109,8 @@ impl Reader<'_> {
         let status = self.status(entry, table.get("status").or(defaults.status));
         values.insert("source".to_string(), Value::String(source.clone()));
         values.insert("status".to_string(), Value::String(status.word().to_string()));
-        Some(Row { line: self.line(entry.span()), source, status, values })
+        let json = serde_json::to_string(&values).expect("a map of JSON values always has a text");
+        Some(Row { line: self.line(entry.span()), source, status, values, json })
     }
 
     fn source(&mut self, row: Entry<'_, '_>, entry: Option<Entry<'_, '_>>) -> String {

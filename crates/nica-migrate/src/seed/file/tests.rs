@@ -1,3 +1,5 @@
+//! Seed files as people write them, right and wrong, and what is said about each.
+
 use super::*;
 
 const HEAD: &str = "table = \"unit\"\nkey = [\"code\"]\nsource = \"SI\"\nstatus = \"verified\"\n";

@@ -52,7 +52,7 @@ async fn lock_is_waited_for_as_long_as_the_limit_says() {
     let before = Instant::now();
     let error = tx.batch_execute("LOCK t").await.expect_err("somebody has it");
     assert_eq!(classify(&error), Class::LockNotAvailable);
-    assert!((80..400).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
+    assert!((80..2000).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
 }
 
 #[tokio::test]
@@ -60,4 +60,17 @@ async fn settings_end_with_the_transaction() {
     let mut client = session(&database().await).await;
     Guarded::begin(&mut client, 0, &Limits::default()).await.expect("ours").commit().await.expect("ours");
     assert_eq!(text(&client, "SHOW lock_timeout").await, "0");
+}
+
+/// The lexer refuses such a file; should it ever miss one, nobody is told that all went well.
+#[tokio::test]
+async fn transaction_that_was_ended_from_within_is_not_committed_silently() {
+    let url = database().await;
+    let mut client = session(&url).await;
+    for end in ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "COMMIT; BEGIN; SELECT nica.guard(0)"] {
+        let tx = Guarded::begin(&mut client, 0, &Limits::default()).await.expect("ours");
+        tx.batch_execute(end).await.expect("Postgres does as it is told");
+        let error = tx.commit().await.expect_err("it is another transaction, or none");
+        assert!(matches!(error, FenceError::Torn), "{end}: {error}");
+    }
 }

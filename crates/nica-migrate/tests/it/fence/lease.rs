@@ -89,7 +89,6 @@ async fn session_with_a_reused_pid_does_not_hold_it() {
     assert_eq!(lease.number(), 5);
 }
 
-/// Red when a taker that waited for another's row lock judges by its old copy of `pg_stat_activity`.
 #[tokio::test]
 async fn of_many_takers_at_once_one_holds_it() {
     let url = database().await;

@@ -13,8 +13,14 @@ pub(crate) fn schema(cluster: &Cluster) -> Result<Vec<String>> {
     dump.args(["--schema-only", "--restrict-key=sweep", "-N", "nica", "-N", "nica_attic", "-U", OWNER, "-h"])
         .arg(cluster.socket_folder())
         .arg(DATABASE);
-    Ok(sorted_columns(&proc::must_succeed(&mut dump, "dump the schema")?))
+    let mut lines = sorted_columns(&proc::must_succeed(&mut dump, "dump the schema")?);
+    lines.extend(cluster.psql(INVALID)?.lines().map(str::to_string));
+    Ok(lines)
 }
+
+/// pg_dump leaves out what a build that was cut off left behind.
+const INVALID: &str =
+    "SELECT 'invalid index ' || indexrelid::regclass FROM pg_index WHERE NOT indisvalid ORDER BY 1";
 
 fn sorted_columns(dump: &str) -> Vec<String> {
     let mut lines = Vec::new();

@@ -18,7 +18,14 @@ const POINT_LIMIT: Duration = Duration::from_secs(120);
 pub(super) struct Struck {
     /// False when the run ended without coming by the point.
     pub reached: bool,
-    pub killed_deployer: bool,
+    /// Killed or stopped: nothing more comes from it for now.
+    pub deployer_is_down: bool,
+    /// The supervisor dies and is started again before anybody goes on.
+    pub restarts: bool,
+    /// A word to the supervisor that comes a second time.
+    pub repeat: Option<String>,
+    /// What was held is a word at the supervisor.
+    pub at_supervisor: bool,
     stopped_backend: Option<u32>,
     /// Pid and start time, because a stopped supervisor may be killed by whoever takes over.
     stopped: Option<(u32, Option<u64>)>,
@@ -37,8 +44,10 @@ pub(super) fn strike(world: &World<'_>, deployer: &mut Deployer, fault: &Fault) 
         Actor::Backend => backend_falls(world, deployer, fault, &caught)?,
         Actor::Supervisor => program_falls(world, deployer, fault, "supervise")?,
         Actor::Keeper => program_falls(world, deployer, fault, "keep")?,
+        Actor::Network => network_fails(deployer, fault, &caught),
     };
-    Ok(Struck { reached: true, ..struck })
+    let at_supervisor = caught.session.backend.is_none();
+    Ok(Struck { reached: true, at_supervisor, ..struck })
 }
 
 fn deployer_falls(world: &World<'_>, deployer: &mut Deployer, fault: &Fault) -> Result<Struck> {
@@ -47,20 +56,33 @@ fn deployer_falls(world: &World<'_>, deployer: &mut Deployer, fault: &Fault) -> 
         _ => None,
     };
     match fault.how {
-        How::Stop => stop(deployer.process.pid())?,
+        How::Stop | How::StopRestart => {
+            stop(deployer.process.pid())?;
+            deployer.stopped = true;
+        }
         _ => deployer.process.kill()?,
     }
-    world.timeline.say(format!(
-        "{} {}",
-        deployer.name,
-        if fault.how == How::Stop { "stopped" } else { "killed" }
-    ));
+    world.timeline.say(format!("{}: {}", deployer.name, fault.how.name()));
     // What the orphan waited for is free now: nothing but the fence keeps it from going on.
     drop(lock);
     if fault.how == How::KillLost {
         deployer.gate.release(Release::Lose);
     }
-    Ok(Struck::default())
+    Ok(Struck { deployer_is_down: true, restarts: fault.how == How::StopRestart, ..Struck::default() })
+}
+
+/// Nobody falls. What is delayed stays held until the end.
+fn network_fails(deployer: &Deployer, fault: &Fault, caught: &Caught) -> Struck {
+    let mut struck = Struck::default();
+    match fault.how {
+        How::Cut => deployer.gate.release(Release::Lose),
+        How::Twice => {
+            struck.repeat = caught.said.split_once(" -- ").map(|(_, question)| question.to_string());
+            deployer.gate.release(Release::Forward);
+        }
+        _ => {}
+    }
+    struck
 }
 
 /// Lets the held statement go to the server while psql holds its table, until the server says that it waits. Where
@@ -88,9 +110,9 @@ fn backend_falls(
             struck.stopped_backend = Some(backend);
             // Its own time-outs are half a minute long; what is asked here is what the next run does.
             deployer.process.kill()?;
-            struck.killed_deployer = true;
+            struck.deployer_is_down = true;
         }
-        How::Kill | How::KillLost => {
+        _ => {
             proc::signal(backend, Signal::KILL)?;
             wait_for("wait for a server process to end", PATIENCE, || (!proc::alive(backend)).then_some(()))?;
         }
@@ -129,12 +151,10 @@ fn stop(pid: u32) -> Result<()> {
 }
 
 impl Struck {
-    /// True when there was a stopped server process, which goes on now.
-    pub(super) fn continue_backend(&mut self, timeline: &Timeline) -> Result<bool> {
-        let Some(backend) = self.stopped_backend.take() else { return Ok(false) };
+    pub(super) fn continue_backend(&mut self, timeline: &Timeline) -> Result<()> {
+        let Some(backend) = self.stopped_backend.take() else { return Ok(()) };
         timeline.say(format!("server process {backend} goes on"));
-        proc::signal(backend, Signal::CONT)?;
-        Ok(true)
+        proc::signal(backend, Signal::CONT)
     }
 
     pub(super) fn continue_all(&mut self, timeline: &Timeline) -> Result<()> {

@@ -20,7 +20,7 @@ pub(crate) struct Ended {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Verdict {
     pub outcome: Outcome,
-    /// `live`, `back`, with the exit code.
+    /// `live`, `back`, with the exit codes of the plain runs.
     pub end: String,
     pub wrong: Vec<String>,
 }
@@ -35,13 +35,20 @@ pub(crate) enum Outcome {
 }
 
 impl Verdict {
-    pub(super) fn of(wrong: Vec<String>, unreached: bool, ended: Option<&Ended>) -> Verdict {
+    pub(super) fn of(
+        wrong: Vec<String>,
+        unreached: bool,
+        unreachable: u32,
+        ended: Option<&Ended>,
+    ) -> Verdict {
         let outcome = match (wrong.is_empty(), unreached) {
             (false, _) => Outcome::Failed,
             (true, true) => Outcome::Unreached,
             (true, false) => Outcome::Held,
         };
-        let end = ended.map(|ended| format!("{} {}", ended.ledger.ending, ended.code)).unwrap_or_default();
+        let first = "40 ".repeat(unreachable as usize);
+        let end =
+            ended.map(|ended| format!("{} {first}{}", ended.ledger.ending, ended.code)).unwrap_or_default();
         Verdict { outcome, end, wrong }
     }
 
@@ -104,9 +111,9 @@ fn codes(case: &Case, named: Named, ended: &Ended) -> Vec<i32> {
     }
 }
 
-/// What a deployer may say that lived through a fault of somebody else: what the ledger says, or that it could not
-/// reach anybody, in which case the run is still open.
-pub(super) fn survived(name: &str, code: Option<i32>, ledger: &Last) -> Option<String> {
+/// What a deployer may say that lived through a fault of somebody else, or slept through its own: what the ledger says,
+/// that it was late, or that it could not reach somebody.
+pub(super) fn may_say(name: &str, code: Option<i32>, ledger: &Last) -> Option<String> {
     let truth = match (ledger.open, ledger.ending.as_str()) {
         (true, _) => EXIT_UNREACHABLE,
         // Nothing was opened: only the baseline's own entry is there.
@@ -116,14 +123,6 @@ pub(super) fn survived(name: &str, code: Option<i32>, ledger: &Last) -> Option<S
     };
     let may = [Some(EXIT_LEASE), Some(EXIT_UNREACHABLE), Some(truth)];
     (!may.contains(&code)).then(|| format!("{name} ended with {code:?}; {truth} is true: {ledger}"))
-}
-
-/// What a deployer may say that was stopped while another settled: that it was late, or what is true.
-pub(super) fn woken(name: &str, code: Option<i32>, ended: Option<&Ended>) -> Option<String> {
-    let code = code?;
-    let truth = ended.map_or(EXIT_DONE, |ended| ended.code);
-    let may = [EXIT_LEASE, EXIT_UNREACHABLE, truth];
-    (!may.contains(&code)).then(|| format!("{name} woke up and ended with {code}; {truth} is true"))
 }
 
 /// What the replicas were told.
@@ -204,13 +203,18 @@ mod tests {
 
     #[test]
     fn who_was_late_may_say_so_or_tell_the_truth() {
-        let truth = ended(0, "live", "2", &[], false);
-        let check =
-            |code, wrong: bool| assert_eq!(woken("a", Some(code), Some(&truth)).is_some(), wrong, "{code}");
-        check(30, false);
-        check(40, false);
-        check(0, false);
-        check(20, true);
-        check(70, true);
+        let check = |ending: &str, version: &str, open: bool, good: &[i32]| {
+            let ledger = ended(0, ending, version, &[], open).ledger;
+            let said: Vec<i32> = [0, 10, 20, 21, 30, 40, 70]
+                .into_iter()
+                .filter(|code| may_say("a", Some(*code), &ledger).is_none())
+                .collect();
+            assert_eq!(said, good, "{ledger}");
+        };
+        check("live", "2", false, &[0, 30, 40]);
+        check("back", "2", false, &[20, 30, 40]);
+        check("live", "1", false, &[30, 40]);
+        check("live", "1", true, &[30, 40]);
+        assert!(may_say("a", None, &ended(0, "live", "2", &[], false).ledger).is_some());
     }
 }

@@ -5,24 +5,15 @@ use crate::exhaust::rules::Rules;
 use crate::exhaust::state::PARTS;
 use nica_engine::canonical::Digest;
 use nica_engine::effect::SecretName;
-use nica_engine::plan::{Live, Target};
-use nica_engine::policy::{Limits, Policy, Validate};
+use nica_engine::plan::{Live, OnInconclusive, Target};
 use nica_engine::release::{
     Component, ComponentConfig, ComponentKind, Migration, Phase, Release, SeedFile, UndoClass,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 pub(super) fn target(release: &Release, baseline: Option<Live>, projection: Digest) -> Target<'_> {
     static NO_SECRETS: BTreeMap<String, BTreeMap<String, SecretName>> = BTreeMap::new();
-    let policy = Policy {
-        after: BTreeSet::new(),
-        soak: Duration::ZERO,
-        approvals: 0,
-        signers: BTreeMap::new(),
-        validate: Validate::default(),
-        limits: Limits::default(),
-    };
+    let policy = crate::lax::policy(OnInconclusive::Undo);
     let people = Digest::of(b"nobody");
     Target { env: "dev", release, baseline, secrets: &NO_SECRETS, policy, people, projection }
 }

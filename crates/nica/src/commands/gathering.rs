@@ -1,0 +1,175 @@
+//! Gathers what the gates judge: evidence, ledgers, variables, approvals, the throw-away database's word.
+//!
+//! What could not be gathered is handed on as such. Nothing is judged here.
+
+use super::context::Context;
+use super::preparation::Preparation;
+use crate::config::variables;
+use crate::plan_file;
+use crate::release_file::ReleaseFile;
+use nica_effects::failure::Failure;
+use nica_effects::open;
+use nica_effects::records::{blob, control, ledger};
+use nica_engine::Digest;
+use nica_engine::evidence::Signed;
+use nica_engine::gates::input::{Contents, Predecessor, Variable};
+use nica_engine::gates::{GateInput, Gathered};
+use nica_engine::instant::Instant;
+use nica_engine::ledger::{Entry, Quarantined};
+use nica_engine::people::People;
+use nica_engine::policy::Policy;
+use nica_engine::{ledger as chain, people, policy};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tokio_postgres::Client;
+
+/// What was said on the command line that gates look at.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub release: &'a Path,
+    /// The plan file, where the signatures stand beside it.
+    pub plan: Option<&'a Path>,
+}
+
+pub(super) async fn gather(
+    context: &Context,
+    env: &str,
+    file: &ReleaseFile,
+    prepared: &Preparation,
+    client: &Client,
+    said: Said<'_>,
+) -> anyhow::Result<GateInput> {
+    let environment = context.environment(env)?;
+    let own = entries(client).await;
+    let settled = settled(client).await?;
+    let judged = policy::stricter(settled.policy.as_ref(), &environment.policy);
+    let predecessors = predecessors(context, &judged).await;
+    let plan = &prepared.plan;
+    Ok(GateInput {
+        service: plan.service.clone(),
+        env: env.to_string(),
+        release: file.release.clone(),
+        contents: Ok(contents(file)),
+        plan_hash: plan.hash(),
+        people: people::stricter(settled.people.as_ref(), &context.config.people),
+        evidence: evidence(said.release),
+        quarantine: quarantine(&own, &predecessors),
+        variables: Ok(secret_variables(env, file)),
+        migrations: plan.steps.iter().filter_map(|e| e.migration().cloned()).collect(),
+        certificates: super::certify::certificates(file, plan).await,
+        approvals: said.plan.map(plan_file::approvals).transpose()?.unwrap_or_default(),
+        consumed: own.as_deref().map(chain::consumed).unwrap_or_default(),
+        commits: Ok(file.release.commits.clone()),
+        starter: variables::actor(),
+        waivers: Vec::new(),
+        now: database_time(client).await?,
+        predecessors: predecessors.into_iter().map(|(name, found)| (name, found.map(|p| p.0))).collect(),
+        policy: judged,
+    })
+}
+
+fn contents(file: &ReleaseFile) -> Contents {
+    Contents {
+        hash: file.release.hash(),
+        present: file.entries.values().map(|bytes| Digest::of(bytes)).collect(),
+    }
+}
+
+/// `NAME-VERSION.evidence/KIND.json` beside the release file.
+fn evidence(release: &Path) -> Gathered<BTreeMap<String, Signed>> {
+    let folder = release.with_extension("evidence");
+    let mut found = BTreeMap::new();
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => return Err(format!("{}: {error}", folder.display())),
+    };
+    for path in entries.filter_map(|e| Some(e.ok()?.path())) {
+        let (Some(kind), Some("json")) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) else {
+            continue;
+        };
+        let unreadable = |why: String| format!("{}: {why}", path.display());
+        let bytes = std::fs::read(&path).map_err(|e| unreadable(e.to_string()))?;
+        let signed = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
+        found.insert(kind.to_string_lossy().into_owned(), signed);
+    }
+    Ok(found)
+}
+
+/// The verified chain of an environment; none where NICA was never there.
+async fn entries(client: &Client) -> Gathered<Vec<Entry>> {
+    let control = control::read(client).await.map_err(|e| e.to_string())?;
+    if control.is_none() {
+        return Ok(Vec::new());
+    }
+    let rows = ledger::read(client).await.map_err(|e| e.to_string())?;
+    chain::verify(&rows, None).map_err(|e| e.to_string())
+}
+
+type Found = (Predecessor, Vec<Entry>);
+
+/// The ledgers of the environments that the release must have passed.
+async fn predecessors(context: &Context, policy: &Policy) -> BTreeMap<String, Gathered<Found>> {
+    let mut found = BTreeMap::new();
+    for name in &policy.after {
+        found.insert(name.clone(), predecessor(context, name).await.map_err(|e| format!("{e:#}")));
+    }
+    found
+}
+
+async fn predecessor(context: &Context, env: &str) -> anyhow::Result<Found> {
+    let access = context.access(env, Arc::new(|_| {}))?;
+    let client = open::reader(&access).await?;
+    let entries = entries(&client).await.map_err(anyhow::Error::msg)?;
+    let now = database_time(&client).await?;
+    Ok((Predecessor { runs: chain::passed(&entries), now }, entries))
+}
+
+/// Over this environment's ledger and every one that stands before it: a digest that was found bad anywhere is bad.
+fn quarantine(
+    own: &Gathered<Vec<Entry>>,
+    predecessors: &BTreeMap<String, Gathered<Found>>,
+) -> Gathered<BTreeMap<Digest, Quarantined>> {
+    let mut all = chain::quarantine(own.as_ref().map_err(Clone::clone)?);
+    for found in predecessors.values().flatten() {
+        all.extend(chain::quarantine(&found.1));
+    }
+    Ok(all)
+}
+
+fn secret_variables(env: &str, file: &ReleaseFile) -> BTreeMap<String, Variable> {
+    let components = file.release.config.get(env).into_iter().flatten();
+    let names = components.flat_map(|(_, config)| config.secrets.values());
+    let state = |name: &String| match variables::state(name) {
+        Some(true) => Some((name.clone(), Variable::Set)),
+        Some(false) => Some((name.clone(), Variable::Empty)),
+        None => None,
+    };
+    names.filter_map(state).collect()
+}
+
+struct Settled {
+    policy: Option<Policy>,
+    people: Option<People>,
+}
+
+/// The rules of the last settled run.
+async fn settled(client: &Client) -> Result<Settled, Failure> {
+    let control = control::read(client).await?;
+    let (policy, people) = control.map_or((None, None), |c| (c.policy_hash, c.people_hash));
+    Ok(Settled { policy: stored(client, policy).await?, people: stored(client, people).await? })
+}
+
+async fn stored<T: DeserializeOwned>(client: &Client, name: Option<String>) -> Result<Option<T>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let digest = Digest::try_from(name).map_err(|e| Failure::Records(e.to_string()))?;
+    Ok(Some(blob::get_value(client, &digest).await?))
+}
+
+async fn database_time(client: &Client) -> Result<Instant, Failure> {
+    let select = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+    let ms = client.query_one(select, &[]).await.map_err(Failure::sql)?.get(0);
+    Instant::from_unix_ms(ms).ok_or_else(|| Failure::Records(format!("the database's clock says {ms} ms")))
+}

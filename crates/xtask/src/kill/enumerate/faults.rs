@@ -1,0 +1,92 @@
+//! What can go wrong at one point, by actor.
+
+use super::quiet;
+use crate::kill::case::{Actor, Fault, How};
+use crate::kill::gate::Place;
+use crate::kill::prepare::Turn;
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+/// A place, an actor, what happens to it.
+type Strike = (Place, Actor, How);
+
+/// Everything that can go wrong at these turns of one story.
+pub(super) fn faults(turns: &[&Turn]) -> Result<Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut phases: BTreeMap<String, u32> = BTreeMap::new();
+    for turn in turns {
+        let point = turn.point()?;
+        let in_phase = phases.entry(point.phase.clone()).or_default();
+        *in_phase += 1;
+        let strikes = strikes(turn, quiet(&point), *in_phase == 1);
+        let fault = |(place, actor, how)| Fault { point: point.clone(), place, actor, how };
+        faults.extend(strikes.into_iter().map(fault));
+    }
+    Ok(faults)
+}
+
+fn strikes(turn: &Turn, quiet: bool, first_of_phase: bool) -> Vec<Strike> {
+    let mut strikes = vec![(Place::Request, Actor::Deployer, How::Kill)];
+    if first_of_phase || !quiet {
+        strikes.push((Place::Request, Actor::Deployer, How::Stop));
+    }
+    if first_of_phase || !turn.database {
+        strikes.extend(at_the_target(!turn.database));
+    }
+    if quiet {
+        return strikes;
+    }
+    strikes.extend([
+        (Place::Request, Actor::Deployer, How::KillLost),
+        (Place::Answer, Actor::Deployer, How::Kill),
+        (Place::Answer, Actor::Deployer, How::Stop),
+    ]);
+    if waits_for_a_lock(&turn.said) {
+        strikes.push((Place::Sent, Actor::Deployer, How::Kill));
+        strikes.push((Place::Sent, Actor::Deployer, How::Stop));
+    }
+    strikes.extend(if turn.database { at_the_database() } else { on_the_way_to_the_target() });
+    if turn.effect == "set_desired" && (turn.said == "COMMIT" || turn.said.starts_with("set ")) {
+        strikes.push((Place::Answer, Actor::Deployer, How::StopRestart));
+    }
+    strikes
+}
+
+/// Statements that need the lock which psql holds for K2.
+fn waits_for_a_lock(said: &str) -> bool {
+    let low = said.to_lowercase();
+    ["alter table note", "create index", "drop index"].iter().any(|words| low.starts_with(words))
+}
+
+fn at_the_target(asked: bool) -> Vec<Strike> {
+    let places: &[Place] = if asked { &[Place::Request, Place::Answer] } else { &[Place::Request] };
+    let mut strikes = Vec::new();
+    for place in places {
+        for actor in [Actor::Supervisor, Actor::Keeper] {
+            strikes.extend([(*place, actor, How::Kill), (*place, actor, How::Stop)]);
+        }
+    }
+    strikes
+}
+
+fn at_the_database() -> Vec<Strike> {
+    vec![
+        (Place::Request, Actor::Backend, How::Terminate),
+        (Place::Answer, Actor::Backend, How::Terminate),
+        (Place::Request, Actor::Backend, How::Kill),
+        (Place::Answer, Actor::Backend, How::Kill),
+        (Place::Request, Actor::Backend, How::Stop),
+        (Place::Request, Actor::Network, How::Delay),
+        (Place::Answer, Actor::Network, How::Cut),
+    ]
+}
+
+fn on_the_way_to_the_target() -> Vec<Strike> {
+    vec![
+        (Place::Request, Actor::Network, How::Delay),
+        (Place::Answer, Actor::Network, How::Delay),
+        (Place::Request, Actor::Network, How::Cut),
+        (Place::Answer, Actor::Network, How::Cut),
+        (Place::Answer, Actor::Network, How::Twice),
+    ]
+}
