@@ -20,14 +20,14 @@ use tokio_postgres::Client;
 
 /// What goes from one migration to the next.
 pub(super) struct Rounds<'a> {
-    pub(super) ground: &'a Ground,
+    ground: &'a Ground,
     /// For looking, for rows and for what is taken back again.
-    pub(super) client: Client,
-    pub(super) rows: Rows,
+    client: Client,
+    rows: Rows,
     /// What the old program was written for.
-    pub(super) old: Shape,
+    old: Shape,
     /// As it is now.
-    pub(super) shape: Shape,
+    shape: Shape,
 }
 
 /// Whether the next migration has a ground to stand on.
@@ -36,11 +36,40 @@ pub(super) enum Then {
     Stop,
 }
 
-impl Rounds<'_> {
+impl<'a> Rounds<'a> {
+    /// With what is live, and rows in its tables.
+    pub(super) async fn begin(ground: &'a Ground, live: &[&Migration]) -> Result<Rounds<'a>, CertifyError> {
+        let (client, rows) = (ground.client().await?, Rows::default());
+        let mut rounds = Rounds { ground, client, rows, old: Shape::default(), shape: Shape::default() };
+        for migration in live {
+            rounds.apply(migration).await?;
+        }
+        let shape = rounds.look().await?;
+        rounds.advance(shape).await?;
+        rounds.older_is_all();
+        Ok(rounds)
+    }
+
+    /// From here on the old program is one that knows all that is there.
+    pub(super) fn older_is_all(&mut self) {
+        self.old = self.shape.clone();
+    }
+
+    pub(super) async fn take_as_live(&mut self, migration: &Migration) -> Result<(), CertifyError> {
+        self.apply(migration).await?;
+        let shape = self.look().await?;
+        self.advance(shape).await
+    }
+
+    async fn apply(&self, migration: &Migration) -> Result<(), CertifyError> {
+        let fail = |why| CertifyError::Live { id: migration.id.clone(), why };
+        self.ground.up(migration).await?.map_err(fail)
+    }
+
     pub(super) async fn round(&mut self, migration: &Migration) -> Result<(Report, Then), CertifyError> {
         let mut report = Report { migration: migration.id.clone(), ..Report::default() };
         report.has_down = migration.down.is_some();
-        let file = File { id: &migration.id, name: "up.sql", sql: &migration.up };
+        let file = file_of(migration, "up.sql", &migration.up);
         let before = self.fingerprint().await?;
         let trial = self.trial(file, migration).await?;
         if let Err(error) = self.ground.up(migration).await? {
@@ -68,7 +97,7 @@ impl Rounds<'_> {
     ) -> Result<Then, CertifyError> {
         let up = self.fingerprint().await?;
         let sql = migration.down.as_deref().unwrap_or_default();
-        let file = File { id: &migration.id, name: "down.sql", sql };
+        let file = file_of(migration, "down.sql", sql);
         let trial = Trial::of(&mut self.client, file).await?;
         report.removes = self.removes(file, &trial);
         let values = self.values(migration, &report.removes).await?;
@@ -81,7 +110,7 @@ impl Rounds<'_> {
         if report.removes.is_empty() && !migration.transactional {
             report.removes = removes(&self.shape, &self.look().await?);
         }
-        let file = File { id: &migration.id, name: "up.sql", sql: &migration.up };
+        let file = file_of(migration, "up.sql", &migration.up);
         if let Err(error) = self.ground.up(migration).await? {
             report.errors.push(sql_error(file, &error, "when it is applied again after its down: "));
             self.shape = then.clone();
@@ -219,6 +248,10 @@ impl Rounds<'_> {
     async fn fingerprint(&mut self) -> Result<String, CertifyError> {
         Ok(Fingerprint::read(&mut self.client).await?.hash())
     }
+}
+
+fn file_of<'a>(migration: &'a Migration, name: &'static str, sql: &'a str) -> File<'a> {
+    File { id: &migration.id, name, sql, verbatim: migration.transactional }
 }
 
 fn sql_error(file: File<'_>, error: &RunError, when: &str) -> SqlError {

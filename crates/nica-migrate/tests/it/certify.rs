@@ -41,7 +41,8 @@ async fn reports(base: &str, wanted: &[Migration]) -> Vec<Report> {
 /// The cluster of all tests instead of one of its own: a case takes a tenth of the time.
 async fn on_shared(all: &[Migration], live: &[&str], wanted: &[&str]) -> Result<Vec<Report>, CertifyError> {
     let database = format!("certify{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    certify_on(cluster().await, &database, all, live, wanted).await
+    let owned = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    certify_on(cluster().await, &database, all, &owned(live), &owned(wanted)).await
 }
 
 /// A report in words. A round trip that came back is left out.
