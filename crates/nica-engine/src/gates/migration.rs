@@ -4,7 +4,7 @@
 //! program knows them, a down takes away nothing that people wrote unless it was parked first.
 
 use super::input::{Certificate, Change, ChangeKind, Removed};
-use super::{Gate, GateInput};
+use super::{Gate, Gathered};
 use crate::finding::Finding;
 use crate::release::{Migration, Phase, UndoClass};
 
@@ -23,19 +23,19 @@ pub(super) const GATE: Gate = Gate {
         "park-unknown",
     ],
     applies: |input| !input.migrations.is_empty(),
-    judge,
+    judge: |input| findings(&input.migrations, &input.certificates),
 };
 
-fn judge(input: &GateInput) -> Vec<Finding> {
-    let certificates = match &input.certificates {
+pub(super) fn findings(migrations: &[Migration], certificates: &Gathered<Vec<Certificate>>) -> Vec<Finding> {
+    let certificates = match certificates {
         Ok(certificates) => certificates,
-        Err(cause) => return input.migrations.iter().map(|m| unproven(&m.id, cause)).collect(),
+        Err(cause) => return migrations.iter().map(|m| unproven(&m.id, cause)).collect(),
     };
     let judge = |migration: &Migration| match certificates.iter().find(|c| c.migration == migration.id) {
         Some(certificate) => judge_one(migration, certificate),
         None => vec![unproven(&migration.id, "it was not tried there")],
     };
-    input.migrations.iter().flat_map(judge).collect()
+    migrations.iter().flat_map(judge).collect()
 }
 
 fn unproven(id: &str, cause: &str) -> Finding {
@@ -189,6 +189,7 @@ fn word(class: UndoClass) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::GateInput;
     use super::super::input::{RoundTrip, SqlError};
     use super::super::testing::{check, ids};
     use super::*;
