@@ -103,12 +103,13 @@ fn down(migration: &Migration, certificate: &Certificate) -> Option<Finding> {
         (false, _) => format!("{id} does not come back: the schema after its down is not the one before it"),
         (true, false) => format!("{id} does not repeat: up, down and up again gives another schema"),
     };
-    let fingerprints =
+    let hashes =
         [("before", &trip.before), ("up", &trip.up), ("down", &trip.down), ("up again", &trip.up_again)];
+    let hashes = hashes.map(|(when, hash)| format!("{when}: {hash}"));
+    let evidence = if trip.difference.is_empty() { &hashes[..] } else { &trip.difference };
     let finding = refuse("round-trip", migration, says);
-    let finding =
-        fingerprints.iter().fold(finding, |f, (when, print)| f.evidence(format!("{when}: {print}")));
-    Some(finding.next("let down.sql undo all that up.sql does: nica db diff shows the difference"))
+    let finding = evidence.iter().fold(finding, |finding, line| finding.evidence(line));
+    Some(finding.next("let down.sql undo all that up.sql does, and no more"))
 }
 
 fn unproven_down(id: &str) -> Finding {
@@ -247,7 +248,19 @@ mod tests {
                 "refuse[migration/round-trip]: 0002_note does not come back: the schema after its down is not the one \
                before it = evidence: before: aaaa = evidence: up: bbbb = evidence: down: ffff \
                = evidence: up again: bbbb \
-               = next: let down.sql undo all that up.sql does: nica db diff shows the difference",
+               = next: let down.sql undo all that up.sql does, and no more",
+            ],
+        );
+        gate(
+            Box::new(with(|_, c| {
+                let trip = c.round_trip.as_mut().unwrap();
+                trip.up_again = "ffff".into();
+                trip.difference = vec!["  table public.note".into(), "-   column text text".into()];
+            })),
+            &[
+                "refuse[migration/round-trip]: 0002_note does not repeat: up, down and up again gives another schema \
+               = evidence:   table public.note = evidence: -   column text text \
+               = next: let down.sql undo all that up.sql does, and no more",
             ],
         );
         gate(
@@ -320,6 +333,7 @@ mod tests {
                 up: print("b"),
                 down: print("a"),
                 up_again: print("c"),
+                difference: vec![],
             });
         };
         assert_eq!(ids("migration", with(other)), ["migration/round-trip"]);

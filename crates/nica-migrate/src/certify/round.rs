@@ -18,6 +18,9 @@ use crate::source::{Class, Migration};
 use std::collections::BTreeSet;
 use tokio_postgres::Client;
 
+/// What does not fit on half a screen is not read.
+const DIFFERENCE_LINES_MAX: usize = 12;
+
 /// What goes from one migration to the next.
 pub(super) struct Rounds<'a> {
     ground: &'a Ground,
@@ -92,7 +95,7 @@ impl<'a> Rounds<'a> {
         &mut self,
         migration: &Migration,
         report: &mut Report,
-        before: String,
+        before: Fingerprint,
         then: &Shape,
     ) -> Result<Then, CertifyError> {
         let up = self.fingerprint().await?;
@@ -118,7 +121,7 @@ impl<'a> Rounds<'a> {
         }
         report.errors.extend(self.unpark(migration, values).await?);
         let up_again = self.fingerprint().await?;
-        report.round_trip = Some(RoundTrip { before, up, down, up_again });
+        report.round_trip = Some(round_trip([&before, &up, &down, &up_again]));
         self.shape = self.look().await?;
         Ok(Then::GoOn)
     }
@@ -245,9 +248,23 @@ impl<'a> Rounds<'a> {
         Shape::read(&self.client).await
     }
 
-    async fn fingerprint(&mut self) -> Result<String, CertifyError> {
-        Ok(Fingerprint::read(&mut self.client).await?.hash())
+    async fn fingerprint(&mut self) -> Result<Fingerprint, CertifyError> {
+        Ok(Fingerprint::read(&mut self.client).await?)
     }
+}
+
+fn round_trip([before, up, down, up_again]: [&Fingerprint; 4]) -> RoundTrip {
+    let mut difference = before.diff(down);
+    if difference.is_empty() {
+        difference = up.diff(up_again);
+    }
+    let more = difference.len().saturating_sub(DIFFERENCE_LINES_MAX);
+    difference.truncate(DIFFERENCE_LINES_MAX);
+    if more > 0 {
+        difference.push(format!("and {more} lines more"));
+    }
+    let (before, up) = (before.hash(), up.hash());
+    RoundTrip { before, up, down: down.hash(), up_again: up_again.hash(), difference }
 }
 
 fn file_of<'a>(migration: &'a Migration, name: &'static str, sql: &'a str) -> File<'a> {

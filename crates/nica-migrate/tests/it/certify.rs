@@ -63,11 +63,21 @@ fn words(report: &Report) -> Vec<String> {
     words.extend(removes);
     match &report.round_trip {
         None if report.has_down => words.push("not back and forth".to_string()),
-        Some(trip) if trip.down != trip.before => words.push("does not come back".to_string()),
-        Some(trip) if trip.up_again != trip.up => words.push("does not repeat".to_string()),
+        Some(trip) if trip.down != trip.before => {
+            words.push(format!("does not come back: {}", changed(&trip.difference)));
+        }
+        Some(trip) if trip.up_again != trip.up => {
+            words.push(format!("does not repeat: {}", changed(&trip.difference)));
+        }
         _ => {}
     }
     words
+}
+
+/// Only the lines that one of the two has.
+fn changed(difference: &[String]) -> String {
+    let lines = difference.iter().filter(|line| !line.starts_with(' '));
+    lines.map(|line| line.replace("   ", "")).collect::<Vec<_>>().join(" ")
 }
 
 async fn check(migration: Migration, expected: &[&str]) {

@@ -13,6 +13,7 @@ pub(super) fn certificate(report: Report) -> Certificate {
             up: r.up,
             down: r.down,
             up_again: r.up_again,
+            difference: r.difference,
         }),
         removes: report.removes.into_iter().map(removed).collect(),
         changes: report.changes.into_iter().map(change).collect(),
