@@ -5,6 +5,7 @@
 //! Each case is played by a process of its own, so that everything it started ends with it.
 
 mod actor;
+mod apart;
 mod build;
 mod case;
 mod cluster;
@@ -15,6 +16,7 @@ mod gate;
 mod label;
 mod lines;
 mod minimum;
+mod mutants;
 mod options;
 mod oracle;
 mod play;
@@ -38,12 +40,12 @@ use anyhow::Result;
 use options::Options;
 use std::path::{Path, PathBuf};
 
-/// `./x test kill [--all | --case ID | --list]`
+/// `./x test kill`, with the words of `options::HELP`.
 pub(crate) fn run(args: &[String]) -> Result<Counts> {
     match options::parse(args)? {
         Options::Listen => actor::listen().map(|()| Counts::default()),
-        Options::Prepare { slot, passenger } => sweep::prepare_here(&slot, &passenger),
-        Options::Play { slot, case } => sweep::play_here(&slot, &case),
+        Options::Prepare { slot, passenger } => apart::prepare_here(&slot, &passenger),
+        Options::Play { slot, job } => apart::play_here(&slot, &job),
         Options::Sweep(wish) => sweep::sweep(&wish),
     }
 }

@@ -1,6 +1,7 @@
 //! What can be said after `./x test kill`.
 
 use super::actor::LISTEN;
+use super::apart::Job;
 use super::case::Case;
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ pub(crate) enum Options {
     },
     Play {
         slot: PathBuf,
-        case: Case,
+        job: Job,
     },
 }
 
@@ -34,12 +35,13 @@ pub(crate) struct Wish {
     pub slots: Option<usize>,
     /// Judge this program instead of building one; a mutant, for example.
     pub nica: Option<PathBuf>,
+    /// Judge the judge: each mutant must be found.
+    pub mutants: bool,
     /// Leave the worlds' folders behind.
     pub keep: bool,
 }
 
-pub(crate) const HELP: &str =
-    "./x test kill [--all] [--list] [--case ID|FILE]... [--count N] [--slots N] [--nica FILE] [--keep]";
+pub(crate) const HELP: &str = "./x test kill [--all] [--list] [--case ID|FILE]... [--count N] [--slots N] [--nica FILE] [--mutants] [--keep]";
 
 pub(crate) fn parse(args: &[String]) -> Result<Options> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -48,7 +50,10 @@ pub(crate) fn parse(args: &[String]) -> Result<Options> {
         ["--prepare", slot, passenger] => {
             return Ok(Options::Prepare { slot: slot.into(), passenger: passenger.into() });
         }
-        ["--play", slot, case] => return Ok(Options::Play { slot: slot.into(), case: Case::parse(case)? }),
+        ["--play", slot, case, ref mutant @ ..] => {
+            let mutant = mutant.first().map(|name| name.to_string());
+            return Ok(Options::Play { slot: slot.into(), job: Job { case: Case::parse(case)?, mutant } });
+        }
         _ => {}
     }
     let mut wish = Wish::default();
@@ -59,6 +64,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Options> {
             "--all" => wish.all = true,
             "--list" => wish.list = true,
             "--keep" => wish.keep = true,
+            "--mutants" => wish.mutants = true,
             "--case" => wish.cases.push(case(value()?)?),
             "--count" => wish.count = Some(value()?.parse().context("read --count")?),
             "--slots" => wish.slots = Some(value()?.parse().context("read --slots")?),

@@ -1,6 +1,8 @@
 //! What a sweep says: one line a case, the whole story of a failed one, and how many of which kind held.
 
+use super::apart::Job;
 use super::case::Case;
+use super::mutants::Mutant;
 use super::play::{Outcome, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,9 +32,9 @@ pub(crate) fn case(case: &Case, result: &Result, whole: bool) {
 }
 
 /// Actor and fault against outcome.
-pub(crate) fn table(results: &[(Case, Result)]) {
+pub(crate) fn table(results: &[(Job, Result)]) {
     let mut rows: BTreeMap<(String, String), [u32; 3]> = BTreeMap::new();
-    for (case, result) in results {
+    for (Job { case, .. }, result) in results {
         let step = case.fault.kill_point();
         let kind = (
             format!("{} {} {}", case.story.name(), case.fault.actor.name(), case.fault.how.name()),
@@ -44,6 +46,26 @@ pub(crate) fn table(results: &[(Case, Result)]) {
     for ((kind, at), [held, unreached, failed]) in rows {
         println!("{kind:<34} {at:<4} {held:>6} {unreached:>9} {failed:>6}");
     }
+}
+
+/// Whether this mutant was found, and by what.
+pub(crate) fn mutant(mutant: &Mutant, results: &[&(Job, Result)]) -> bool {
+    let red = results.iter().find(|(_, result)| result.verdict.outcome == Outcome::Failed);
+    let word = if red.is_some() { "found" } else { "MISSED" };
+    println!("{word:<7} {:<28} {}", mutant.name, mutant.why);
+    for (job, result) in results {
+        let wrong = result.verdict.wrong.first().map(String::as_str).unwrap_or("nothing was wrong");
+        println!(
+            "        {:?} {}: {}",
+            result.verdict.outcome,
+            job.case,
+            wrong.lines().next().unwrap_or_default()
+        );
+        if red.is_none() {
+            println!("{}", result.timeline);
+        }
+    }
+    red.is_some()
 }
 
 /// A failed case as a file that replays it, and its story beside it.

@@ -19,6 +19,9 @@ pub(crate) struct Slot {
     pub nica: PathBuf,
     /// Another build of it, for runs that one build opens and another finishes.
     pub other: Option<PathBuf>,
+    /// Which mutant it is told to be.
+    #[serde(skip)]
+    pub mutant: Option<String>,
 }
 
 /// What a world begins with; the baseline serves in both.
@@ -41,7 +44,7 @@ impl Slot {
         let address = |listener: &TcpListener| listener.local_addr().map(|address| address.to_string());
         let addresses: Vec<String> = held.iter().map(address).collect::<Result<_, _>>()?;
         let listens = COMPONENTS.iter().map(|name| name.to_string()).zip(addresses).collect();
-        let slot = Slot { home: home.to_path_buf(), listens, nica: nica.to_path_buf(), other };
+        let slot = Slot { home: home.to_path_buf(), listens, nica: nica.to_path_buf(), other, mutant: None };
         std::fs::write(home.join(FILE), serde_json::to_vec(&slot)?)?;
         Ok(slot)
     }

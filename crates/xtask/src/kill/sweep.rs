@@ -1,79 +1,100 @@
-//! Plays many cases side by side: each slot is one place for worlds, each case a process of its own.
+//! Plays many cases side by side: each slot is one place for worlds.
 
+use super::apart::{self, Job};
 use super::build::{self, Profile};
 use super::case::Case;
 use super::enumerate;
 use super::minimum::{self, Minimum};
+use super::mutants::{self, Mutant};
 use super::options::Wish;
-use super::play::{self, Outcome, Verdict};
-use super::prepare::{self, Prepared, Turn};
-use super::proc::{self, Signal};
+use super::play::Outcome;
+use super::prepare::{Prepared, Turn};
+use super::proc;
 use super::report;
 use super::slot::Slot;
 use super::{folder, open_to_all};
 use crate::suite::Counts;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 /// Cases of a sweep that nobody asked more of.
 const SLICE: usize = 40;
-const RESULT: &str = "result.json";
-/// Far above the slowest case; a case that needs more hangs.
-const CASE_LIMIT: Duration = Duration::from_secs(600);
-
-/// In a process of its own: makes a slot ready.
-pub(crate) fn prepare_here(home: &Path, passenger: &Path) -> Result<Counts> {
-    prepare::prepare(&Slot::open(home)?, passenger)?;
-    Ok(Counts::one(true))
-}
-
-/// In a process of its own: plays one case.
-pub(crate) fn play_here(home: &Path, case: &Case) -> Result<Counts> {
-    let slot = Slot::open(home)?;
-    let prepared = Prepared::open(&slot)?;
-    let began = Instant::now();
-    let (verdict, timeline) = match play::play(&slot, case, &prepared.golden) {
-        Ok(played) => (played.verdict, played.timeline.to_string()),
-        Err(error) => (Verdict::broken(format!("{error:#}")), String::new()),
-    };
-    let result = report::Result { verdict, seconds: began.elapsed().as_secs_f64(), timeline };
-    std::fs::write(home.join(RESULT), serde_json::to_vec(&result)?)?;
-    // That it was played; how it came out stands in the file.
-    Ok(Counts::one(true))
-}
+/// Short: socket paths end at 108 bytes.
+const PREFIX: &str = "nk";
 
 pub(crate) fn sweep(wish: &Wish) -> Result<Counts> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("become a subreaper")?;
-    let home = tempfile::Builder::new().prefix("nk").tempdir_in(folder()).context("make a folder")?;
+    remove_leftovers();
+    let prefix = format!("{PREFIX}{}-", std::process::id());
+    let home = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder()).context("make a folder")?;
     open_to_all(home.path())?;
-    let slots = slots(wish, home.path())?;
-    let mut counts = Counts::default();
+    let counts =
+        if wish.mutants { sweep_mutants(wish, home.path())? } else { sweep_product(wish, home.path())? };
+    if wish.keep {
+        println!("worlds are kept in {}", home.keep().display());
+    }
+    Ok(counts)
+}
+
+/// Folders of sweeps that were killed: their process, which stands in the name, is gone.
+fn remove_leftovers() {
+    for entry in std::fs::read_dir(folder()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !proc::alive(pid)) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn sweep_product(wish: &Wish, home: &Path) -> Result<Counts> {
+    let dev = || build::program("nica", "nica", Profile::Dev);
+    let (nica, other) = match (&wish.nica, wish.all) {
+        (Some(nica), _) => (nica.clone(), None),
+        (None, true) => (build::program("nica", "nica", Profile::Release)?, Some(dev()?)),
+        (None, false) => (dev()?, None),
+    };
+    let slots = slots(wish, home, &nica, other)?;
     let prepared = Prepared::open(&slots[0])?;
     let cases = enumerate::all(&prepared, slots[0].other.is_some())?;
-    counts += judge_number(&prepared, &cases)?;
+    let mut counts = judge_number(&prepared, &cases)?;
     let chosen = choose(wish, &cases)?;
     if wish.list {
         chosen.iter().for_each(|case| println!("{:<12} {case}", case.fault.kill_point()));
         return Ok(counts);
     }
-    let results = play_all(&slots, chosen, !wish.cases.is_empty());
+    let jobs = chosen.into_iter().map(|case| Job { case, mutant: None }).collect();
+    let results =
+        play_all(&slots, jobs, |job, result| report::case(&job.case, result, !wish.cases.is_empty()));
     report::table(&results);
-    for (case, result) in &results {
+    for (job, result) in &results {
         counts += match result.verdict.outcome {
             Outcome::Held => Counts { passed: 1, ..Counts::default() },
             Outcome::Unreached => Counts { skipped: 1, ..Counts::default() },
             Outcome::Failed => Counts { failed: 1, ..Counts::default() },
         };
         if result.verdict.outcome == Outcome::Failed {
-            report::keep(&crate::repo::root().join("target/kill/failed"), case, result)?;
+            report::keep(&crate::repo::root().join("target/kill/failed"), &job.case, result)?;
         }
     }
-    if wish.keep {
-        println!("worlds are kept in {}", home.keep().display());
+    Ok(counts)
+}
+
+/// Each mutant must turn at least one of its cases red: then the sweep would find such a program.
+fn sweep_mutants(wish: &Wish, home: &Path) -> Result<Counts> {
+    let all = mutants::all()?;
+    let slots = slots(wish, home, &mutants::build(&all)?, None)?;
+    let told = |mutant: &Mutant| {
+        let job = |case: &Case| Job { case: case.clone(), mutant: Some(mutant.name.clone()) };
+        mutant.cases.iter().map(job).collect::<Vec<Job>>()
+    };
+    let results = play_all(&slots, all.iter().flat_map(told).collect(), |_, _| {});
+    let mut counts = Counts::default();
+    for mutant in all.iter().filter(|mutant| !mutant.cases.is_empty()) {
+        let of = results.iter().filter(|(job, _)| job.mutant.as_deref() == Some(&mutant.name));
+        counts += Counts::one(report::mutant(mutant, &of.collect::<Vec<_>>()));
     }
     Ok(counts)
 }
@@ -115,14 +136,8 @@ fn judge_number(prepared: &Prepared, cases: &[Case]) -> Result<Counts> {
     Ok(Counts::one(shrunk.is_empty()))
 }
 
-fn slots(wish: &Wish, home: &Path) -> Result<Vec<Slot>> {
+fn slots(wish: &Wish, home: &Path, nica: &Path, other: Option<PathBuf>) -> Result<Vec<Slot>> {
     let passenger = build::program("xtask", "sweep-passenger", Profile::Dev)?;
-    let dev = || build::program("nica", "nica", Profile::Dev);
-    let (nica, other) = match (&wish.nica, wish.all) {
-        (Some(nica), _) => (nica.clone(), None),
-        (None, true) => (build::program("nica", "nica", Profile::Release)?, Some(dev()?)),
-        (None, false) => (dev()?, None),
-    };
     let nica = std::path::absolute(nica)?;
     let count = wish.slots.unwrap_or_else(|| default_slots(wish));
     let make = |n: usize| Slot::create(&home.join(n.to_string()), &nica, other.clone());
@@ -130,7 +145,7 @@ fn slots(wish: &Wish, home: &Path) -> Result<Vec<Slot>> {
     let prepared: Vec<Result<()>> = std::thread::scope(|scope| {
         let passenger = &passenger;
         let running: Vec<_> =
-            slots.iter().map(|slot| scope.spawn(move || prepare_apart(slot, passenger))).collect();
+            slots.iter().map(|slot| scope.spawn(move || apart::prepare(slot, passenger))).collect();
         running.into_iter().map(|thread| thread.join().expect("a thread that only waits")).collect()
     });
     prepared.into_iter().collect::<Result<Vec<()>>>()?;
@@ -148,76 +163,30 @@ fn default_slots(wish: &Wish) -> usize {
     }
 }
 
-fn prepare_apart(slot: &Slot, passenger: &Path) -> Result<()> {
-    let words = ["--prepare".into(), slot.home.clone(), passenger.to_path_buf()];
-    run_apart(slot, &words).context("prepare a world")
-}
-
-fn play_all(slots: &[Slot], cases: Vec<Case>, whole: bool) -> Vec<(Case, report::Result)> {
-    let queue = Mutex::new(VecDeque::from(cases));
+/// `told` is called as each job ends.
+fn play_all(
+    slots: &[Slot],
+    jobs: Vec<Job>,
+    told: impl Fn(&Job, &report::Result) + Sync,
+) -> Vec<(Job, report::Result)> {
+    let queue = Mutex::new(VecDeque::from(jobs));
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for slot in slots {
-            let (queue, results) = (&queue, &results);
+            let (queue, results, told) = (&queue, &results, &told);
             scope.spawn(move || {
                 loop {
                     let next = lock(queue).pop_front();
-                    let Some(case) = next else { break };
-                    let result = play_apart(slot, &case);
+                    let Some(job) = next else { break };
+                    let result = apart::play(slot, &job);
                     let mut results = lock(results);
-                    report::case(&case, &result, whole);
-                    results.push((case, result));
+                    told(&job, &result);
+                    results.push((job, result));
                 }
             });
         }
     });
     results.into_inner().expect("no holder of this lock panics")
-}
-
-fn play_apart(slot: &Slot, case: &Case) -> report::Result {
-    let file = slot.home.join(RESULT);
-    let _ = std::fs::remove_file(&file);
-    let began = Instant::now();
-    let words = ["--play".into(), slot.home.clone(), PathBuf::from(case.to_string())];
-    let ran = run_apart(slot, &words);
-    let read = || -> Result<report::Result> { Ok(serde_json::from_slice(&std::fs::read(&file)?)?) };
-    read().unwrap_or_else(|_| {
-        let why = ran.err().map_or("the case said nothing".to_string(), |error| format!("{error:#}"));
-        report::Result {
-            verdict: Verdict::broken(why),
-            seconds: began.elapsed().as_secs_f64(),
-            timeline: String::new(),
-        }
-    })
-}
-
-/// This program again, with these words; everything it started is gone afterwards.
-fn run_apart(slot: &Slot, words: &[PathBuf]) -> Result<()> {
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--pdeathsig", "KILL", "--"])
-        .arg(std::env::current_exe()?)
-        .args(["test", "kill"])
-        .args(words);
-    let mut actor = super::actor::Actor::start(command, &slot.home, "case")?;
-    let status = actor.wait(CASE_LIMIT)?;
-    actor.kill()?;
-    end_orphans(slot);
-    let status = status.with_context(|| format!("end within {} s", CASE_LIMIT.as_secs()))?;
-    ensure!(status.success(), "{}: {}", proc::describe(status), actor.printed().trim());
-    Ok(())
-}
-
-/// What a case left behind came back to us; it is known by this slot's folder in its words or its environment.
-fn end_orphans(slot: &Slot) {
-    let home = slot.home.display().to_string();
-    let ours = |pid: &u32| {
-        let words = [proc::command_line(*pid), proc::environment(*pid)].concat();
-        proc::alive(*pid) && words.iter().any(|word| word.contains(&home))
-    };
-    for pid in proc::descendants(std::process::id()).into_iter().filter(ours) {
-        let _ = proc::signal(pid, Signal::KILL);
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

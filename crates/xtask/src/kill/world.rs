@@ -5,12 +5,12 @@
 
 use super::actor::Actor;
 use super::cluster::{self, Cluster};
-use super::lines;
 use super::oracle::{self, Look, State};
 use super::proc::{self, Signal, wait_for};
 use super::project::{self, Release};
 use super::slot::{Base, Slot};
 use super::timeline::Timeline;
+use super::{lines, mutants};
 use anyhow::{Context as _, Result};
 use std::path::Path;
 use std::process::Command;
@@ -130,6 +130,7 @@ impl<'a> World<'a> {
             .env("HOME", slot.tmp())
             .env("TMPDIR", slot.tmp())
             .env("XDG_RUNTIME_DIR", slot.run())
+            .envs(slot.mutant.iter().map(|mutant| (mutants::VARIABLE, mutant)))
             .env("NICA_ACTOR", "sweep")
             .env("DEV_DATABASE_URL", cluster::url(database))
             .env(project::SERVICE_URL, self.cluster.url())

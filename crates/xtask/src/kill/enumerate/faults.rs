@@ -14,11 +14,21 @@ type Strike = (Place, Actor, How);
 pub(super) fn faults(turns: &[&Turn]) -> Result<Vec<Fault>> {
     let mut faults = Vec::new();
     let mut phases: BTreeMap<String, u32> = BTreeMap::new();
+    let mut has_lease = false;
     for turn in turns {
         let point = turn.point()?;
         let in_phase = phases.entry(point.phase.clone()).or_default();
         *in_phase += 1;
-        let strikes = strikes(turn, quiet(&point), *in_phase == 1);
+        let mut strikes = strikes(turn, quiet(&point), *in_phase == 1);
+        let takes_lease = turn.said.contains("UPDATE nica.lease");
+        // Who sleeps before it has the lease is nobody yet: it wakes up as a new deployer.
+        strikes.retain(|(place, actor, how)| {
+            *actor != Actor::Deployer
+                || *how != How::Stop
+                || has_lease
+                || (takes_lease && *place == Place::Answer)
+        });
+        has_lease |= takes_lease;
         let fault = |(place, actor, how)| Fault { point: point.clone(), place, actor, how };
         faults.extend(strikes.into_iter().map(fault));
     }
@@ -89,4 +99,28 @@ fn on_the_way_to_the_target() -> Vec<Strike> {
         (Place::Answer, Actor::Network, How::Cut),
         (Place::Answer, Actor::Network, How::Twice),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_put_to_sleep_before_it_has_the_lease() {
+        let turn = |point: &str, said: &str| Turn {
+            point: point.into(),
+            said: said.into(),
+            database: true,
+            effect: String::new(),
+        };
+        let turns = [
+            turn("opening.update-x-1", "UPDATE x"),
+            turn("opening.with-seen-1", "WITH seen AS (…) UPDATE nica.lease l"),
+            turn("opening.update-y-1", "UPDATE y"),
+        ];
+        let faults = faults(&turns.iter().collect::<Vec<_>>()).expect("points");
+        let sleeps = faults.iter().filter(|f| f.actor == Actor::Deployer && f.how == How::Stop);
+        let told: Vec<String> = sleeps.map(|f| format!("{} {}", f.point.words, f.place.name())).collect();
+        assert_eq!(told, ["with-seen answer", "update-y request", "update-y answer"]);
+    }
 }
