@@ -4,7 +4,7 @@
 //! program knows them, a down takes away nothing that people wrote unless it was parked first.
 
 use super::input::{Certificate, Change, ChangeKind, Removed};
-use super::{Gate, GateInput};
+use super::{Gate, Gathered};
 use crate::finding::Finding;
 use crate::release::{Migration, Phase, UndoClass};
 
@@ -23,19 +23,19 @@ pub(super) const GATE: Gate = Gate {
         "park-unknown",
     ],
     applies: |input| !input.migrations.is_empty(),
-    judge,
+    judge: |input| findings(&input.migrations, &input.certificates),
 };
 
-fn judge(input: &GateInput) -> Vec<Finding> {
-    let certificates = match &input.certificates {
+pub(super) fn findings(migrations: &[Migration], certificates: &Gathered<Vec<Certificate>>) -> Vec<Finding> {
+    let certificates = match certificates {
         Ok(certificates) => certificates,
-        Err(cause) => return input.migrations.iter().map(|m| unproven(&m.id, cause)).collect(),
+        Err(cause) => return migrations.iter().map(|m| unproven(&m.id, cause)).collect(),
     };
     let judge = |migration: &Migration| match certificates.iter().find(|c| c.migration == migration.id) {
         Some(certificate) => judge_one(migration, certificate),
         None => vec![unproven(&migration.id, "it was not tried there")],
     };
-    input.migrations.iter().flat_map(judge).collect()
+    migrations.iter().flat_map(judge).collect()
 }
 
 fn unproven(id: &str, cause: &str) -> Finding {
@@ -103,12 +103,13 @@ fn down(migration: &Migration, certificate: &Certificate) -> Option<Finding> {
         (false, _) => format!("{id} does not come back: the schema after its down is not the one before it"),
         (true, false) => format!("{id} does not repeat: up, down and up again gives another schema"),
     };
-    let fingerprints =
+    let hashes =
         [("before", &trip.before), ("up", &trip.up), ("down", &trip.down), ("up again", &trip.up_again)];
+    let hashes = hashes.map(|(when, hash)| format!("{when}: {hash}"));
+    let evidence = if trip.difference.is_empty() { &hashes[..] } else { &trip.difference };
     let finding = refuse("round-trip", migration, says);
-    let finding =
-        fingerprints.iter().fold(finding, |f, (when, print)| f.evidence(format!("{when}: {print}")));
-    Some(finding.next("let down.sql undo all that up.sql does: nica db diff shows the difference"))
+    let finding = evidence.iter().fold(finding, |finding, line| finding.evidence(line));
+    Some(finding.next("let down.sql undo all that up.sql does, and no more"))
 }
 
 fn unproven_down(id: &str) -> Finding {
@@ -189,6 +190,7 @@ fn word(class: UndoClass) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::GateInput;
     use super::super::input::{RoundTrip, SqlError};
     use super::super::testing::{check, ids};
     use super::*;
@@ -246,7 +248,19 @@ mod tests {
                 "refuse[migration/round-trip]: 0002_note does not come back: the schema after its down is not the one \
                before it = evidence: before: aaaa = evidence: up: bbbb = evidence: down: ffff \
                = evidence: up again: bbbb \
-               = next: let down.sql undo all that up.sql does: nica db diff shows the difference",
+               = next: let down.sql undo all that up.sql does, and no more",
+            ],
+        );
+        gate(
+            Box::new(with(|_, c| {
+                let trip = c.round_trip.as_mut().unwrap();
+                trip.up_again = "ffff".into();
+                trip.difference = vec!["  table public.note".into(), "-   column text text".into()];
+            })),
+            &[
+                "refuse[migration/round-trip]: 0002_note does not repeat: up, down and up again gives another schema \
+               = evidence:   table public.note = evidence: -   column text text \
+               = next: let down.sql undo all that up.sql does, and no more",
             ],
         );
         gate(
@@ -319,6 +333,7 @@ mod tests {
                 up: print("b"),
                 down: print("a"),
                 up_again: print("c"),
+                difference: vec![],
             });
         };
         assert_eq!(ids("migration", with(other)), ["migration/round-trip"]);

@@ -41,7 +41,8 @@ async fn reports(base: &str, wanted: &[Migration]) -> Vec<Report> {
 /// The cluster of all tests instead of one of its own: a case takes a tenth of the time.
 async fn on_shared(all: &[Migration], live: &[&str], wanted: &[&str]) -> Result<Vec<Report>, CertifyError> {
     let database = format!("certify{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    certify_on(cluster().await, &database, all, live, wanted).await
+    let owned = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    certify_on(cluster().await, &database, all, &owned(live), &owned(wanted)).await
 }
 
 /// A report in words. A round trip that came back is left out.
@@ -62,11 +63,21 @@ fn words(report: &Report) -> Vec<String> {
     words.extend(removes);
     match &report.round_trip {
         None if report.has_down => words.push("not back and forth".to_string()),
-        Some(trip) if trip.down != trip.before => words.push("does not come back".to_string()),
-        Some(trip) if trip.up_again != trip.up => words.push("does not repeat".to_string()),
+        Some(trip) if trip.down != trip.before => {
+            words.push(format!("does not come back: {}", changed(&trip.difference)));
+        }
+        Some(trip) if trip.up_again != trip.up => {
+            words.push(format!("does not repeat: {}", changed(&trip.difference)));
+        }
         _ => {}
     }
     words
+}
+
+/// Only the lines that one of the two has.
+fn changed(difference: &[String]) -> String {
+    let lines = difference.iter().filter(|line| !line.starts_with(' '));
+    lines.map(|line| line.replace("   ", "")).collect::<Vec<_>>().join(" ")
 }
 
 async fn check(migration: Migration, expected: &[&str]) {

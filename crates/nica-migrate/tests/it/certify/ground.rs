@@ -1,8 +1,8 @@
 //! The cluster underneath: what it may lack, what stands on what, what is left of it.
 
-use super::{BASE, check, migration, on_shared, reports, up};
-use nica_migrate::certify::{CertifyError, certify};
-use nica_migrate::source::Class;
+use super::{BASE, check, migration, on_shared, reports, up, words};
+use nica_migrate::certify::{CertifyError, certify, certify_each};
+use nica_migrate::source::{Class, Manifest, Migration, Phase};
 use std::path::Path;
 
 /// Roles belong to a cluster: what a migration grants to is made up here.
@@ -42,7 +42,7 @@ async fn reports_end_where_the_ground_ends() {
 async fn own_migrations_keep_their_promises_and_nothing_is_left_behind() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
     let all = nica_migrate::source::read_dir(&folder).expect("the project's own");
-    let ids: Vec<_> = all.iter().map(|m| m.id.as_str()).collect();
+    let ids: Vec<_> = all.iter().map(|m| m.id.clone()).collect();
     let begun = std::time::Instant::now();
     let found = certify(&all, &[], &ids).await.expect("a cluster");
     println!("{} migrations certified in {} ms", found.len(), begun.elapsed().as_millis());
@@ -72,4 +72,28 @@ fn own_clusters() -> Vec<String> {
     };
     let children = std::fs::read_dir("/proc").expect("proc").flatten().filter(|e| is_ours(read(e, "stat")));
     children.map(|e| read(&e, "cmdline")).filter(|line| line.contains("max_connections=20 ")).collect()
+}
+
+/// A repository asks about each by itself: what stands before it is live, contracts too.
+#[tokio::test]
+async fn each_by_itself_stands_on_all_before_it() {
+    let contract = Manifest { phase: Phase::Contract, ..Manifest::default() };
+    let contract = Migration::new("0003_c", contract, "ALTER TABLE a DROP x".to_string(), None);
+    let of = |id: &str, sql: &str| migration(id, Class::Sticky, &[], sql, None);
+    let all = [
+        of("0001_a", "CREATE TABLE a (id int PRIMARY KEY, x int, y int)"),
+        of("0002_b", "ALTER TABLE a DROP y"),
+        contract.expect("a good migration"),
+        of("0004_d", "ALTER TABLE a ADD x int"),
+        of("0005_e", "ALTER TABLE a DROP x"),
+    ];
+    let found = certify_each(&all).await.expect("a cluster");
+    let found: Vec<_> = found.iter().map(|r| (r.migration.as_str(), words(r).join(", "))).collect();
+    let expected = [
+        ("0001_a", ""),
+        ("0002_b", "removed a.y at 0002_b/up.sql:1:1"),
+        ("0004_d", ""),
+        ("0005_e", "removed a.x at 0005_e/up.sql:1:1"),
+    ];
+    assert_eq!(found, expected.map(|(id, says)| (id, says.to_string())));
 }
