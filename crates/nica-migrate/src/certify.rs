@@ -89,14 +89,6 @@ pub async fn certify_on(
     let work = async {
         let ground = Ground::prepare(cluster, database).await?;
         rounds(&ground, &live, &wanted).await
-=======
-    let pick = |ids: &[&str]| -> Result<Vec<&Migration>, CertifyError> {
-        let missing = ids.iter().find(|id| !all.iter().any(|m| m.id == **id));
-        match missing {
-            Some(id) => Err(CertifyError::Unknown { id: (*id).to_string() }),
-            None => Ok(all.iter().filter(|m| ids.contains(&m.id.as_str())).collect()),
-        }
->>>>>>> main
     };
     let late = |_| CertifyError::TooSlow { secs: CERTIFY_LIMIT.as_secs() };
     tokio::time::timeout(CERTIFY_LIMIT, work).await.map_err(late)?
