@@ -65,7 +65,6 @@ impl CertifyError {
 /// # Errors
 /// No server programs here, a server that lacks what the real one has, or too little time. Nothing is left behind.
 pub async fn certify(all: &[Migration], live: &[&str], wanted: &[&str]) -> Result<Vec<Report>, CertifyError> {
-<<<<<<< HEAD
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
