@@ -9,6 +9,7 @@ use super::mutants::{self, Mutant};
 use super::options::Wish;
 use super::play::Outcome;
 use super::prepare::{Prepared, Turn};
+use super::proc;
 use super::report;
 use super::slot::Slot;
 use super::{folder, open_to_all};
@@ -20,10 +21,14 @@ use std::sync::Mutex;
 
 /// Cases of a sweep that nobody asked more of.
 const SLICE: usize = 40;
+/// Short: socket paths end at 108 bytes.
+const PREFIX: &str = "nk";
 
 pub(crate) fn sweep(wish: &Wish) -> Result<Counts> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("become a subreaper")?;
-    let home = tempfile::Builder::new().prefix("nk").tempdir_in(folder()).context("make a folder")?;
+    remove_leftovers();
+    let prefix = format!("{PREFIX}{}-", std::process::id());
+    let home = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder()).context("make a folder")?;
     open_to_all(home.path())?;
     let counts =
         if wish.mutants { sweep_mutants(wish, home.path())? } else { sweep_product(wish, home.path())? };
@@ -31,6 +36,17 @@ pub(crate) fn sweep(wish: &Wish) -> Result<Counts> {
         println!("worlds are kept in {}", home.keep().display());
     }
     Ok(counts)
+}
+
+/// Folders of sweeps that were killed: their process, which stands in the name, is gone.
+fn remove_leftovers() {
+    for entry in std::fs::read_dir(folder()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !proc::alive(pid)) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn sweep_product(wish: &Wish, home: &Path) -> Result<Counts> {
