@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Requests in a second, all readers together.
-const READS_PER_SECOND: u32 = 100;
+const READS_PER_SECOND: u32 = 160;
 const PATHS: [&str; 4] =
     ["/api/v1/foods?q=arroz", "/api/v1/notes/n1", "/api/v1/foods?q=feij%C3%A3o", "/api/v1/notes/n2"];
 /// Written before anybody reads.
