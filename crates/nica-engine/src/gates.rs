@@ -17,6 +17,7 @@ mod release_complete;
 pub use input::{Certificate, GateInput, Gathered};
 
 use crate::finding::{Finding, GateReport, Judged, Severity};
+use crate::release::Migration;
 
 /// A gate: what it is called, when it has something to judge, and its judgement.
 pub struct Gate {
@@ -39,6 +40,12 @@ pub const GATES: [Gate; 7] = [
 ];
 
 const DOCS: &str = include_str!("../../../docs/gates.md");
+
+/// The gate `migration` by itself, before there is a release or a plan. Nothing is waived here.
+pub fn judge_migrations(migrations: &[Migration], certificates: &Gathered<Vec<Certificate>>) -> Judged {
+    let (gate, applies) = (migration::GATE.id.to_string(), !migrations.is_empty());
+    Judged { gate, applies, findings: migration::findings(migrations, certificates) }
+}
 
 /// Every gate over the same input, waivers applied.
 pub fn judge(input: &GateInput) -> GateReport {

@@ -7,7 +7,7 @@ use crate::canonical::Digest;
 use crate::effect::{Desired, Effect, SecretName};
 pub use crate::policy::OnInconclusive;
 use crate::policy::Policy;
-use crate::release::{Phase, Release, UndoClass};
+use crate::release::{Migration, Phase, Release, UndoClass};
 use crate::world::{MigrationSeen, World};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -199,7 +199,7 @@ pub fn plan(target: Target<'_>, world: &World) -> Plan {
         steps.push(Effect::Commit);
         steps.extend(deletions);
     }
-    let keeps = expected_to_stay(&steps);
+    let keeps = expected_to_stay(&steps, target.baseline.is_none());
     Plan {
         format: PLAN_FORMAT,
         service: release.service.clone(),
@@ -296,19 +296,14 @@ fn deletions(
     gone.map(|(name, before)| Effect::Delete { component: name.clone(), before: before.clone() }).collect()
 }
 
-/// Sticky migrations stay once the release was made effective; the plan says so before anybody approves it.
-fn expected_to_stay(steps: &[Effect]) -> Vec<String> {
-    let first_sticky = steps
-        .iter()
-        .position(|e| e.migration().is_some_and(|m| m.class == UndoClass::Sticky || m.down.is_none()));
-    let last_sticky = steps
-        .iter()
-        .rposition(|e| e.migration().is_some_and(|m| m.class == UndoClass::Sticky || m.down.is_none()));
-    match (first_sticky, last_sticky) {
-        // Downs stop at the first one that stays, so everything before the last sticky one stays too.
-        (Some(_), Some(last)) => {
-            steps[..=last].iter().filter_map(|e| e.migration().map(|m| m.id.clone())).collect()
-        }
-        _ => Vec::new(),
-    }
+/// Sticky migrations stay once the release was made effective, and of a first deploy all of them; the plan says so
+/// before anybody approves it.
+fn expected_to_stay(steps: &[Effect], first_deploy: bool) -> Vec<String> {
+    let stays = |e: &Effect| {
+        let sticky = |m: &Migration| first_deploy || m.class == UndoClass::Sticky || m.down.is_none();
+        e.migration().is_some_and(sticky)
+    };
+    // Downs stop at the first one that stays, so everything before the last of them stays too.
+    let kept = steps.iter().rposition(stays).map_or(0, |last| last + 1);
+    steps[..kept].iter().filter_map(|e| e.migration().map(|m| m.id.clone())).collect()
 }

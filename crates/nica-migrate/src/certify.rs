@@ -19,15 +19,15 @@ use crate::connect::reason;
 use crate::fingerprint::FingerprintError;
 use crate::runner::RunError;
 use crate::schema::SchemaError;
-use crate::scratch::ScratchError;
-use crate::source::Migration;
+use crate::scratch::{ScratchCluster, ScratchError};
+use crate::source::{Migration, Phase};
 use ground::Ground;
 use round::{Rounds, Then};
-use rows::Rows;
-use shape::Shape;
-use std::collections::BTreeSet;
+use std::future::Future;
 use std::time::Duration;
 
+/// Raised when the same migrations would be reported otherwise than before.
+pub const REPORT_FORMAT: u32 = 1;
 /// For all of it. A migration that needs longer on a handful of rows is not going to end.
 pub const CERTIFY_LIMIT: Duration = Duration::from_secs(120);
 
@@ -64,41 +64,86 @@ impl CertifyError {
 ///
 /// # Errors
 /// No server programs here, a server that lacks what the real one has, or too little time. Nothing is left behind.
-pub async fn certify(all: &[Migration], live: &[&str], wanted: &[&str]) -> Result<Vec<Report>, CertifyError> {
-    let pick = |ids: &[&str]| -> Result<Vec<&Migration>, CertifyError> {
-        let missing = ids.iter().find(|id| !all.iter().any(|m| m.id == **id));
-        match missing {
-            Some(id) => Err(CertifyError::Unknown { id: (*id).to_string() }),
-            None => Ok(all.iter().filter(|m| ids.contains(&m.id.as_str())).collect()),
-        }
-    };
-    let (live, wanted) = (pick(live)?, pick(wanted)?);
+pub async fn certify(
+    all: &[Migration],
+    live: &[String],
+    wanted: &[String],
+) -> Result<Vec<Report>, CertifyError> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let late = |_| CertifyError::TooSlow { secs: CERTIFY_LIMIT.as_secs() };
-    tokio::time::timeout(CERTIFY_LIMIT, rounds(&live, &wanted)).await.map_err(late)?
+    certify_on(&cluster().await?, "certify", all, live, wanted).await
 }
 
-async fn rounds(live: &[&Migration], wanted: &[&Migration]) -> Result<Vec<Report>, CertifyError> {
-    let ground = Ground::prepare().await?;
-    for migration in live {
-        let fail = |why| CertifyError::Live { id: migration.id.clone(), why };
-        ground.up(migration).await?.map_err(fail)?;
-    }
-    let mut client = ground.client().await?;
-    let old = Shape::read(&client).await?;
-    let mut rows = Rows::default();
-    let tables: BTreeSet<_> = old.relations.values().map(|relation| relation.id).collect();
-    rows.fill(&mut client, &tables).await?;
-    let mut rounds = Rounds { ground: &ground, rows, shape: old.clone(), old };
-    let mut reports = Vec::new();
-    for migration in wanted {
-        let (report, then) = rounds.round(migration).await?;
-        reports.push(report);
-        if let Then::Stop = then {
-            break;
+/// As `certify`, in a new database of a cluster that is there. The database stays until the cluster goes.
+///
+/// # Errors
+/// As `certify`, or the database is there already.
+pub async fn certify_on(
+    cluster: &ScratchCluster,
+    database: &str,
+    all: &[Migration],
+    live: &[String],
+    wanted: &[String],
+) -> Result<Vec<Report>, CertifyError> {
+    let (live, wanted) = (pick(all, live)?, pick(all, wanted)?);
+    let work = async {
+        let ground = Ground::prepare(cluster, database).await?;
+        let mut rounds = Rounds::begin(&ground, &live).await?;
+        let mut reports = Vec::new();
+        for migration in wanted {
+            let (report, then) = rounds.round(migration).await?;
+            reports.push(report);
+            if let Then::Stop = then {
+                break;
+            }
         }
+        Ok(reports)
+    };
+    in_time(work).await
+}
+
+/// Each expand of `all` as if those before it were live: what a repository's own check asks. Contracts are applied in
+/// their place and not reported.
+///
+/// # Errors
+/// As `certify`.
+pub async fn certify_each(all: &[Migration]) -> Result<Vec<Report>, CertifyError> {
+    let cluster = cluster().await?;
+    let work = async {
+        let ground = Ground::prepare(&cluster, "certify").await?;
+        let mut rounds = Rounds::begin(&ground, &[]).await?;
+        let mut reports = Vec::new();
+        for migration in all {
+            if migration.phase == Phase::Contract {
+                rounds.take_as_live(migration).await?;
+                continue;
+            }
+            rounds.older_is_all();
+            let (report, then) = rounds.round(migration).await?;
+            reports.push(report);
+            if let Then::Stop = then {
+                break;
+            }
+        }
+        Ok(reports)
+    };
+    in_time(work).await
+}
+
+/// It lives for seconds, and nothing else runs on it.
+async fn cluster() -> Result<ScratchCluster, CertifyError> {
+    Ok(ScratchCluster::start_with(&[("autovacuum", "off"), ("max_connections", "20")]).await?)
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, CertifyError>>) -> Result<T, CertifyError> {
+    let late = |_| CertifyError::TooSlow { secs: CERTIFY_LIMIT.as_secs() };
+    tokio::time::timeout(CERTIFY_LIMIT, work).await.map_err(late)?
+}
+
+fn pick<'a>(all: &'a [Migration], ids: &[String]) -> Result<Vec<&'a Migration>, CertifyError> {
+    match ids.iter().find(|id| !all.iter().any(|m| m.id == **id)) {
+        Some(id) => Err(CertifyError::Unknown { id: id.clone() }),
+        None => Ok(all.iter().filter(|m| ids.contains(&m.id)).collect()),
     }
-    Ok(reports)
 }

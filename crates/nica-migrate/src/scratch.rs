@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio_postgres::Client;
 
-pub use find::{Binaries, find_binaries};
+pub use find::{Binaries, find_binaries, server_version};
 
 /// The superuser of every scratch cluster.
 pub const SCRATCH_USER: &str = "scratch";
@@ -27,6 +27,8 @@ pub enum ScratchError {
         "find initdb and postgres on PATH or below /usr/lib/postgresql; install the PostgreSQL server, 15 or newer"
     )]
     NoServer,
+    #[error("run {path} --version: {why}")]
+    Program { path: String, why: String },
     #[error("prepare a scratch cluster in {path}: {why}")]
     Folder { path: String, why: String },
     #[error("run initdb for a scratch cluster: {0}")]

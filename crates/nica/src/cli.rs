@@ -158,6 +158,11 @@ pub(crate) enum Db {
     Status(Env),
     /// Whether applied migrations still have the text of their files.
     Verify(Env),
+    /// Try migrations on a throw-away database, up, down and up again, and say what a deploy would say.
+    #[command(
+        after_help = "Examples:\n  nica db certify              each on top of those before it\n  nica db certify --env prod   those that prod lacks, as one release"
+    )]
+    Certify(MaybeEnv),
     /// The schema as text, or as a diff against another environment or a kept text.
     Diff(DbDiff),
 }

@@ -56,6 +56,10 @@ impl Output {
         }
     }
 
+    pub(crate) fn gates(self, report: &GateReport) -> String {
+        human::gates::gates(report)
+    }
+
     pub(crate) fn plan(self, plan: &Plan, report: Option<&GateReport>) -> String {
         let gates = report.map(|r| format!("\n{}", human::gates::gates(r))).unwrap_or_default();
         format!("{}{gates}\n", human::plan(plan))

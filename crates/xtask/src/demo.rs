@@ -4,9 +4,11 @@
 //! shares no code with what it shows. It leaves nothing behind, however it ends.
 
 mod build;
+mod delivery;
 mod http;
 mod judge;
 mod nica;
+mod people;
 mod place;
 mod postgres;
 mod report;
@@ -28,6 +30,7 @@ pub(crate) use workspace::copy_folder;
 
 use crate::ci;
 use anyhow::{Context as _, Result};
+use delivery::Delivery;
 use report::Report;
 use std::fs;
 use story::Story;
@@ -93,10 +96,11 @@ fn tell(options: &Options, place: &Place) -> Result<Report> {
 
     let postgres = Postgres::start(place)?;
     let nica = actor(place, program, &postgres)?;
+    let delivery = Delivery { place, postgres: &postgres, keys: &keys, nica: &nica };
     for edition in &EDITIONS {
-        story::make_release(&nica, place, edition, &keys, &results)?;
+        delivery.make_release(edition, &results)?;
     }
-    Story::new(place, &postgres, &keys, &nica, &show).tell()
+    Story::new(delivery, &show).tell()
 }
 
 /// `nica` with the variables of whoever starts deploys: databases, secrets, name.

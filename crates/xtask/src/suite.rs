@@ -117,7 +117,8 @@ fn judge_tidy() -> Result<Counts> {
     Ok(counts)
 }
 
-fn libtest(command: &[&str], args: &[String]) -> Result<Counts> {
+/// Runs a command that prints like Rust's test harness, shows what matters and counts.
+pub(crate) fn libtest(command: &[&str], args: &[String]) -> Result<Counts> {
     let mut reader = libtest::Reader::default();
     let child = Child::start(command, args, &repo::root())?;
     let ended = child.read(SUITE_LIMIT, |line| {

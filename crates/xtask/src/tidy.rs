@@ -3,6 +3,7 @@
 //! A rule is a function from the checkout (plain data) to findings. Every rule has tests on planted sources: one
 //! that it must find and one that it must leave alone.
 
+mod conflicts;
 mod crates;
 mod driver;
 mod environment;
@@ -41,6 +42,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { id: layout::ID, check: layout::check },
     Rule { id: recipes::ID, check: recipes::check },
     Rule { id: migrations::ID, check: migrations::check },
+    Rule { id: conflicts::ID, check: conflicts::check },
     Rule { id: paths::ID, check: paths::check },
     Rule { id: links::ID, check: links::check },
     Rule { id: workflow::ID, check: workflow::check },

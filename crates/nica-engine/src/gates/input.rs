@@ -96,13 +96,17 @@ pub struct RoundTrip {
     pub up: String,
     pub down: String,
     pub up_again: String,
+    /// How the first two that should be equal differ, line by line and not without end.
+    #[serde(default)]
+    pub difference: Vec<String>,
 }
 
-/// A table or column that the down drops.
+/// A table or column that the down drops, empties, or makes too narrow for what it may hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Removed {
-    /// `diary.note`, or `diary` for the whole table.
+    /// As `park` names it: `diary.note`, or `diary` for the whole table; `app.diary.note` and `app.diary.*` outside of
+    /// the schema `public`.
     pub name: String,
     /// False for what nobody can write: a generated column, a view.
     pub writable: bool,
@@ -115,7 +119,7 @@ pub struct Removed {
 #[serde(deny_unknown_fields)]
 pub struct Change {
     pub kind: ChangeKind,
-    /// `diary.note`, `diary`.
+    /// `diary.note`, `diary`, or in words: `rows of diary`, `function total(integer)`.
     pub name: String,
     pub place: Option<Place>,
 }

@@ -4,7 +4,7 @@
 //! program knows them, a down takes away nothing that people wrote unless it was parked first.
 
 use super::input::{Certificate, Change, ChangeKind, Removed};
-use super::{Gate, GateInput};
+use super::{Gate, Gathered};
 use crate::finding::Finding;
 use crate::release::{Migration, Phase, UndoClass};
 
@@ -23,19 +23,19 @@ pub(super) const GATE: Gate = Gate {
         "park-unknown",
     ],
     applies: |input| !input.migrations.is_empty(),
-    judge,
+    judge: |input| findings(&input.migrations, &input.certificates),
 };
 
-fn judge(input: &GateInput) -> Vec<Finding> {
-    let certificates = match &input.certificates {
+pub(super) fn findings(migrations: &[Migration], certificates: &Gathered<Vec<Certificate>>) -> Vec<Finding> {
+    let certificates = match certificates {
         Ok(certificates) => certificates,
-        Err(cause) => return input.migrations.iter().map(|m| unproven(&m.id, cause)).collect(),
+        Err(cause) => return migrations.iter().map(|m| unproven(&m.id, cause)).collect(),
     };
     let judge = |migration: &Migration| match certificates.iter().find(|c| c.migration == migration.id) {
         Some(certificate) => judge_one(migration, certificate),
         None => vec![unproven(&migration.id, "it was not tried there")],
     };
-    input.migrations.iter().flat_map(judge).collect()
+    migrations.iter().flat_map(judge).collect()
 }
 
 fn unproven(id: &str, cause: &str) -> Finding {
@@ -103,12 +103,13 @@ fn down(migration: &Migration, certificate: &Certificate) -> Option<Finding> {
         (false, _) => format!("{id} does not come back: the schema after its down is not the one before it"),
         (true, false) => format!("{id} does not repeat: up, down and up again gives another schema"),
     };
-    let fingerprints =
+    let hashes =
         [("before", &trip.before), ("up", &trip.up), ("down", &trip.down), ("up again", &trip.up_again)];
+    let hashes = hashes.map(|(when, hash)| format!("{when}: {hash}"));
+    let evidence = if trip.difference.is_empty() { &hashes[..] } else { &trip.difference };
     let finding = refuse("round-trip", migration, says);
-    let finding =
-        fingerprints.iter().fold(finding, |f, (when, print)| f.evidence(format!("{when}: {print}")));
-    Some(finding.next("let down.sql undo all that up.sql does: nica db diff shows the difference"))
+    let finding = evidence.iter().fold(finding, |finding, line| finding.evidence(line));
+    Some(finding.next("let down.sql undo all that up.sql does, and no more"))
 }
 
 fn unproven_down(id: &str) -> Finding {
@@ -141,15 +142,32 @@ fn loses(migration: &Migration, removed: &Removed) -> Option<Finding> {
 
 /// A parked table parks its columns; a table is parked only as a whole.
 fn parks(migration: &Migration, name: &str) -> bool {
-    let table = name.rsplit_once('.').map(|(table, _)| table);
-    migration.park.iter().any(|park| park == name || Some(park.as_str()) == table)
+    migration.park.iter().map(|park| plain(park)).any(|park| park == name || is_inside(name, &park))
+}
+
+/// One spelling for what `park` may say in several: `public` goes without saying.
+fn plain(park: &str) -> String {
+    match park.split('.').collect::<Vec<_>>()[..] {
+        ["public", table, "*"] | [table, "*"] => table.to_string(),
+        ["public", table, column] => format!("{table}.{column}"),
+        _ => park.to_string(),
+    }
+}
+
+/// A column of a whole table: of `diary`, of `app.diary.*`.
+fn is_inside(column: &str, table: &str) -> bool {
+    let table = match table.strip_suffix(".*") {
+        Some(table) => table,
+        None if table.contains('.') => return false,
+        None => table,
+    };
+    column.rsplit_once('.').is_some_and(|(of, _)| of == table)
 }
 
 fn park_unknown(migration: &Migration, certificate: &Certificate) -> Vec<Finding> {
     let removes = |park: &str| {
-        let inside =
-            |r: &Removed| r.name == park || r.name.strip_prefix(park).is_some_and(|c| c.starts_with('.'));
-        certificate.removes.iter().any(inside)
+        let park = plain(park);
+        certificate.removes.iter().any(|r| r.name == park || is_inside(&r.name, &park))
     };
     // After an error the list of what the down removes is not whole.
     let judged =
@@ -172,6 +190,7 @@ fn word(class: UndoClass) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::GateInput;
     use super::super::input::{RoundTrip, SqlError};
     use super::super::testing::{check, ids};
     use super::*;
@@ -229,7 +248,19 @@ mod tests {
                 "refuse[migration/round-trip]: 0002_note does not come back: the schema after its down is not the one \
                before it = evidence: before: aaaa = evidence: up: bbbb = evidence: down: ffff \
                = evidence: up again: bbbb \
-               = next: let down.sql undo all that up.sql does: nica db diff shows the difference",
+               = next: let down.sql undo all that up.sql does, and no more",
+            ],
+        );
+        gate(
+            Box::new(with(|_, c| {
+                let trip = c.round_trip.as_mut().unwrap();
+                trip.up_again = "ffff".into();
+                trip.difference = vec!["  table public.note".into(), "-   column text text".into()];
+            })),
+            &[
+                "refuse[migration/round-trip]: 0002_note does not repeat: up, down and up again gives another schema \
+               = evidence:   table public.note = evidence: -   column text text \
+               = next: let down.sql undo all that up.sql does, and no more",
             ],
         );
         gate(
@@ -271,6 +302,21 @@ mod tests {
             none
         );
         assert_eq!(with(|m, _| m.park = vec!["note".into()]), none);
+        assert_eq!(with(|m, _| m.park = vec!["public.note.text".into()]), none);
+        assert_eq!(with(|m, _| m.park = vec!["public.note.*".into()]), none);
+        // of another schema, table and columns
+        let in_app = |park: &str, name: &str| {
+            let (park, name) = (park.to_string(), name.to_string());
+            ids("migration", move |i: &mut GateInput| {
+                i.migrations[0].park = vec![park];
+                i.certificates.as_mut().unwrap()[0].removes[0].name = name;
+            })
+        };
+        assert_eq!(in_app("app.note.*", "app.note.*"), none);
+        assert_eq!(in_app("app.note.*", "app.note.text"), none);
+        assert_eq!(in_app("app.note.text", "app.note.text"), none);
+        assert_eq!(in_app("note", "app.note.text"), ["migration/unparked", "migration/park-unknown"]);
+        assert_eq!(in_app("app.note.text", "app.note.*"), ["migration/unparked", "migration/park-unknown"]);
         // a whole table is not parked by one of its columns
         let table = |_: &mut Migration, c: &mut Certificate| c.removes[0].name = "note".into();
         assert_eq!(with(table), ["migration/unparked", "migration/park-unknown"]);
@@ -287,6 +333,7 @@ mod tests {
                 up: print("b"),
                 down: print("a"),
                 up_again: print("c"),
+                difference: vec![],
             });
         };
         assert_eq!(ids("migration", with(other)), ["migration/round-trip"]);

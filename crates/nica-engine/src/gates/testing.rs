@@ -157,6 +157,7 @@ fn certificate() -> Certificate {
             up: print("bbbb"),
             down: print("aaaa"),
             up_again: print("bbbb"),
+            difference: vec![],
         }),
         removes: vec![Removed { name: "note.text".into(), writable: true, keyed: true, place }],
         changes: vec![],

@@ -1,8 +1,7 @@
-//! The throw-away database: a private cluster in which the migrations that are live have been applied, and a session
-//! that applies more of them exactly as a deployer would.
+//! The throw-away database, and a session that applies migrations to it exactly as a deployer would.
 
 use super::CertifyError;
-use crate::connect::{connect, reason};
+use crate::connect::connect;
 use crate::fence::Limits;
 use crate::runner::{By, Outcome, RunError, Session};
 use crate::schema;
@@ -10,6 +9,7 @@ use crate::scratch::{ScratchCluster, quoted};
 use crate::source::Migration;
 use std::time::Duration;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 const NAME: &str = "scratch";
 /// Nobody else is here: whatever takes longer is not going to end.
@@ -23,13 +23,12 @@ const ROLES_MAX: u32 = 50;
 
 pub(super) struct Ground {
     session: Session,
-    _cluster: ScratchCluster,
 }
 
 impl Ground {
-    pub(super) async fn prepare() -> Result<Ground, CertifyError> {
-        let cluster = ScratchCluster::start_with(&[("autovacuum", "off")]).await?;
-        let url = cluster.create_database(NAME).await?;
+    /// A new database in the cluster.
+    pub(super) async fn prepare(cluster: &ScratchCluster, database: &str) -> Result<Ground, CertifyError> {
+        let url = cluster.create_database(database).await?;
         let mut client = connect(&url, "nica certify").await.map_err(crate::scratch::ScratchError::from)?;
         schema::genesis(&mut client, NAME, NAME).await?;
         let session = Session {
@@ -41,7 +40,7 @@ impl Ground {
             patience: LOCK_PATIENCE,
             by: By { run: None, who: "certify".to_string(), version: env!("CARGO_PKG_VERSION").to_string() },
         };
-        Ok(Ground { session, _cluster: cluster })
+        Ok(Ground { session })
     }
 
     /// For looking, for rows and for what is taken back again.
@@ -121,8 +120,12 @@ impl Ground {
     /// Roles belong to a cluster: the ones that a migration grants to are the real one's.
     async fn create_role(&self, role: &str) -> Result<(), CertifyError> {
         let sql = format!("CREATE ROLE {}", quoted(role));
-        let client = self.client().await?;
-        client.batch_execute(&sql).await.map_err(|e| CertifyError::Look(reason(&e)))
+        match self.client().await?.batch_execute(&sql).await {
+            Err(error) if error.code() != Some(&SqlState::DUPLICATE_OBJECT) => {
+                Err(CertifyError::look(&error))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

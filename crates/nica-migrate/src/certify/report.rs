@@ -21,6 +21,8 @@ pub struct RoundTrip {
     pub up: String,
     pub down: String,
     pub up_again: String,
+    /// How the first two that should be equal differ, line by line and not without end.
+    pub difference: Vec<String>,
 }
 
 /// A table or column that the down drops, empties, or makes too narrow for what it may hold.

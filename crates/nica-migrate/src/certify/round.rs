@@ -16,15 +16,21 @@ use crate::runner::RunError;
 use crate::scratch::quoted;
 use crate::source::{Class, Migration};
 use std::collections::BTreeSet;
+use tokio_postgres::Client;
+
+/// What does not fit on half a screen is not read.
+const DIFFERENCE_LINES_MAX: usize = 12;
 
 /// What goes from one migration to the next.
 pub(super) struct Rounds<'a> {
-    pub(super) ground: &'a Ground,
-    pub(super) rows: Rows,
+    ground: &'a Ground,
+    /// For looking, for rows and for what is taken back again.
+    client: Client,
+    rows: Rows,
     /// What the old program was written for.
-    pub(super) old: Shape,
+    old: Shape,
     /// As it is now.
-    pub(super) shape: Shape,
+    shape: Shape,
 }
 
 /// Whether the next migration has a ground to stand on.
@@ -33,11 +39,40 @@ pub(super) enum Then {
     Stop,
 }
 
-impl Rounds<'_> {
+impl<'a> Rounds<'a> {
+    /// With what is live, and rows in its tables.
+    pub(super) async fn begin(ground: &'a Ground, live: &[&Migration]) -> Result<Rounds<'a>, CertifyError> {
+        let (client, rows) = (ground.client().await?, Rows::default());
+        let mut rounds = Rounds { ground, client, rows, old: Shape::default(), shape: Shape::default() };
+        for migration in live {
+            rounds.apply(migration).await?;
+        }
+        let shape = rounds.look().await?;
+        rounds.advance(shape).await?;
+        rounds.older_is_all();
+        Ok(rounds)
+    }
+
+    /// From here on the old program is one that knows all that is there.
+    pub(super) fn older_is_all(&mut self) {
+        self.old = self.shape.clone();
+    }
+
+    pub(super) async fn take_as_live(&mut self, migration: &Migration) -> Result<(), CertifyError> {
+        self.apply(migration).await?;
+        let shape = self.look().await?;
+        self.advance(shape).await
+    }
+
+    async fn apply(&self, migration: &Migration) -> Result<(), CertifyError> {
+        let fail = |why| CertifyError::Live { id: migration.id.clone(), why };
+        self.ground.up(migration).await?.map_err(fail)
+    }
+
     pub(super) async fn round(&mut self, migration: &Migration) -> Result<(Report, Then), CertifyError> {
         let mut report = Report { migration: migration.id.clone(), ..Report::default() };
         report.has_down = migration.down.is_some();
-        let file = File { id: &migration.id, name: "up.sql", sql: &migration.up };
+        let file = file_of(migration, "up.sql", &migration.up);
         let before = self.fingerprint().await?;
         let trial = self.trial(file, migration).await?;
         if let Err(error) = self.ground.up(migration).await? {
@@ -60,13 +95,13 @@ impl Rounds<'_> {
         &mut self,
         migration: &Migration,
         report: &mut Report,
-        before: String,
+        before: Fingerprint,
         then: &Shape,
     ) -> Result<Then, CertifyError> {
         let up = self.fingerprint().await?;
         let sql = migration.down.as_deref().unwrap_or_default();
-        let file = File { id: &migration.id, name: "down.sql", sql };
-        let trial = Trial::of(self.ground, file).await?;
+        let file = file_of(migration, "down.sql", sql);
+        let trial = Trial::of(&mut self.client, file).await?;
         report.removes = self.removes(file, &trial);
         let values = self.values(migration, &report.removes).await?;
         if let Err(error) = self.down(migration).await? {
@@ -78,7 +113,7 @@ impl Rounds<'_> {
         if report.removes.is_empty() && !migration.transactional {
             report.removes = removes(&self.shape, &self.look().await?);
         }
-        let file = File { id: &migration.id, name: "up.sql", sql: &migration.up };
+        let file = file_of(migration, "up.sql", &migration.up);
         if let Err(error) = self.ground.up(migration).await? {
             report.errors.push(sql_error(file, &error, "when it is applied again after its down: "));
             self.shape = then.clone();
@@ -86,18 +121,18 @@ impl Rounds<'_> {
         }
         report.errors.extend(self.unpark(migration, values).await?);
         let up_again = self.fingerprint().await?;
-        report.round_trip = Some(RoundTrip { before, up, down, up_again });
+        report.round_trip = Some(round_trip([&before, &up, &down, &up_again]));
         self.shape = self.look().await?;
         Ok(Then::GoOn)
     }
 
     /// One statement needs no trial to be found again.
-    async fn trial(&self, file: File<'_>, migration: &Migration) -> Result<Option<Trial>, CertifyError> {
+    async fn trial(&mut self, file: File<'_>, migration: &Migration) -> Result<Option<Trial>, CertifyError> {
         let nothing_to_harm = self.old.relations.is_empty() && self.old.types.is_empty();
         if nothing_to_harm || !migration.transactional || file.statements().len() < 2 {
             return Ok(None);
         }
-        Trial::of(self.ground, file).await.map(Some)
+        Trial::of(&mut self.client, file).await.map(Some)
     }
 
     fn changes(&self, file: File<'_>, after: &Shape, trial: Option<&Trial>) -> Vec<Change> {
@@ -184,14 +219,13 @@ impl Rounds<'_> {
         &self,
         tables: impl Iterator<Item = &String>,
     ) -> Result<Vec<(String, String)>, CertifyError> {
-        let client = self.ground.client().await?;
         let mut all = Vec::new();
         for table in tables {
             let sql = format!(
                 "SELECT md5(coalesce(string_agg(row, E'\\n' ORDER BY row), ''))
                  FROM (SELECT to_jsonb(t)::text AS row FROM {table} t) rows"
             );
-            let row = client.query_one(&sql, &[]).await.map_err(|e| CertifyError::look(&e))?;
+            let row = self.client.query_one(&sql, &[]).await.map_err(|e| CertifyError::look(&e))?;
             all.push((table.clone(), row.get(0)));
         }
         Ok(all)
@@ -204,19 +238,37 @@ impl Rounds<'_> {
         let new: BTreeSet<_> =
             shape.relations.iter().filter(is_new).map(|(_, relation)| relation.id).collect();
         if !new.is_empty() {
-            self.rows.fill(&mut self.ground.client().await?, &new).await?;
+            self.rows.fill(&mut self.client, &new).await?;
         }
         self.shape = shape;
         Ok(())
     }
 
     async fn look(&self) -> Result<Shape, CertifyError> {
-        Shape::read(&self.ground.client().await?).await
+        Shape::read(&self.client).await
     }
 
-    async fn fingerprint(&self) -> Result<String, CertifyError> {
-        Ok(Fingerprint::read(&mut self.ground.client().await?).await?.hash())
+    async fn fingerprint(&mut self) -> Result<Fingerprint, CertifyError> {
+        Ok(Fingerprint::read(&mut self.client).await?)
     }
+}
+
+fn round_trip([before, up, down, up_again]: [&Fingerprint; 4]) -> RoundTrip {
+    let mut difference = before.diff(down);
+    if difference.is_empty() {
+        difference = up.diff(up_again);
+    }
+    let more = difference.len().saturating_sub(DIFFERENCE_LINES_MAX);
+    difference.truncate(DIFFERENCE_LINES_MAX);
+    if more > 0 {
+        difference.push(format!("and {more} lines more"));
+    }
+    let (before, up) = (before.hash(), up.hash());
+    RoundTrip { before, up, down: down.hash(), up_again: up_again.hash(), difference }
+}
+
+fn file_of<'a>(migration: &'a Migration, name: &'static str, sql: &'a str) -> File<'a> {
+    File { id: &migration.id, name, sql, verbatim: migration.transactional }
 }
 
 fn sql_error(file: File<'_>, error: &RunError, when: &str) -> SqlError {

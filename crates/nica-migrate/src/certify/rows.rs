@@ -1,18 +1,18 @@
 //! A few rows in every table, so that what fails on rows fails here: a NOT NULL, a unique index, a new type.
 //!
-//! One row is full, one holds only what it must: people leave empty what may be empty. A table whose checks cannot be
+//! Two rows are full, one holds only what it must: people leave empty what may be empty. A table whose checks cannot be
 //! guessed stays empty, which is said to whoever traces; what is judged by the catalogue does not need the rows.
 
 mod value;
 
 use super::CertifyError;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::{Client, Transaction};
 
 const TABLES: &str = include_str!("rows.sql");
-/// Guesses at one row, by the words in its checks.
-const GUESSES_MAX: usize = 12;
+/// Tries at one row: the check that refuses one says which columns to guess again.
+const TRIES_MAX: u32 = 24;
 
 /// Fills tables, each row with a number of its own.
 #[derive(Debug, Default)]
@@ -42,7 +42,8 @@ struct Column {
     /// A sequence gives its values.
     counted: bool,
     labels: Vec<String>,
-    checks: Vec<String>,
+    /// Constraint and definition, the domain's too.
+    checks: BTreeMap<String, String>,
     /// Table and column that it references.
     parent: Option<(String, String)>,
 }
@@ -80,9 +81,11 @@ impl Rows {
     }
 
     async fn fill_table(&mut self, tx: &mut Transaction<'_>, table: &Table) -> Result<bool, CertifyError> {
-        let full = self.insert(tx, table, true).await?;
-        let sparse = self.insert(tx, table, false).await?;
-        Ok(full || sparse)
+        let mut any = false;
+        for full in [true, true, false] {
+            any |= self.insert(tx, table, full).await?;
+        }
+        Ok(any)
     }
 
     async fn insert(
@@ -92,15 +95,18 @@ impl Rows {
         full: bool,
     ) -> Result<bool, CertifyError> {
         self.made += 1;
-        for guess in 0..GUESSES_MAX {
-            let Some(sql) = table.insert(self.made, guess, full) else { return Ok(false) };
+        let mut guesses = vec![0; table.columns.len()];
+        for _ in 0..TRIES_MAX {
+            let Some(sql) = table.insert(self.made, &guesses, full) else { return Ok(false) };
             let look = |e: tokio_postgres::Error| CertifyError::look(&e);
             let savepoint = tx.transaction().await.map_err(look)?;
-            match savepoint.batch_execute(&sql).await {
+            let error = match savepoint.batch_execute(&sql).await {
                 Ok(()) => return savepoint.commit().await.map_err(look).map(|()| true),
-                Err(_) => savepoint.rollback().await.map_err(look)?,
-            }
-            if table.columns.iter().all(|column| column.checks.is_empty()) {
+                Err(error) => error,
+            };
+            savepoint.rollback().await.map_err(look)?;
+            let check = error.as_db_error().and_then(|e| e.constraint()).unwrap_or_default();
+            if !table.guess_again(&mut guesses, check) {
                 break;
             }
         }
@@ -110,10 +116,11 @@ impl Rows {
 
 impl Table {
     /// None when a column that must be filled has a type of which no value is known.
-    fn insert(&self, row: u32, guess: usize, full: bool) -> Option<String> {
+    fn insert(&self, row: u32, guesses: &[usize], full: bool) -> Option<String> {
         let (mut names, mut values) = (Vec::new(), Vec::new());
-        for column in self.columns.iter().filter(|c| !c.counted && (full || c.required)) {
-            match value::of(column, row, guess) {
+        let columns = self.columns.iter().zip(guesses).filter(|(c, _)| !c.counted && (full || c.required));
+        for (column, guess) in columns {
+            match value::of(column, row, *guess) {
                 Some(value) => {
                     names.push(column.name.as_str());
                     values.push(value);
@@ -127,5 +134,18 @@ impl Table {
             return Some(format!("INSERT INTO {name} DEFAULT VALUES"));
         }
         Some(format!("INSERT INTO {name} ({}) VALUES ({})", names.join(", "), values.join(", ")))
+    }
+
+    /// The columns of the check that refused. Where it was no check, a guess before has met something else: all of
+    /// those again. False when nothing is left to guess.
+    fn guess_again(&self, guesses: &mut [usize], check: &str) -> bool {
+        let refused = self.columns.iter().any(|column| column.checks.contains_key(check));
+        let mut any = false;
+        for (column, guess) in self.columns.iter().zip(guesses) {
+            if if refused { column.checks.contains_key(check) } else { *guess > 0 } {
+                (*guess, any) = (*guess + 1, true);
+            }
+        }
+        any
     }
 }

@@ -16,7 +16,8 @@ SELECT coalesce(jsonb_agg(jsonb_build_object(
             'counted', coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false) OR a.attidentity = 'd',
             'labels', (SELECT coalesce(jsonb_agg(e.enumlabel ORDER BY e.enumsortorder), '[]')
                 FROM pg_enum e WHERE e.enumtypid = b.oid),
-            'checks', (SELECT coalesce(jsonb_agg(pg_get_constraintdef(k.oid)), '[]') FROM pg_constraint k
+            'checks', (SELECT coalesce(jsonb_object_agg(k.conname, pg_get_constraintdef(k.oid)), '{}')
+                FROM pg_constraint k
                 WHERE k.contype = 'c' AND (k.conrelid = c.oid AND a.attnum = ANY (k.conkey) OR k.contypid = t.oid)),
             'parent', (
                 SELECT jsonb_build_array(k.confrelid::regclass::text, (

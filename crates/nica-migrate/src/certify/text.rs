@@ -13,6 +13,8 @@ pub(super) struct File<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'static str,
     pub(super) sql: &'a str,
+    /// Run as it stands; outside a transaction statements of ours stand around it.
+    pub(super) verbatim: bool,
 }
 
 /// A table that a DELETE or TRUNCATE names.
@@ -44,13 +46,19 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Where a statement failed. The runner knows its line, the server perhaps the very word.
+    /// Where a statement failed: the runner knows the line, the server perhaps the very word.
     pub(super) fn place_of(&self, error: &RunError) -> Option<Place> {
         let RunError::Statement { place, offset, .. } = error else { return None };
-        let line: usize = place.rsplit_once(':')?.1.parse().ok()?;
-        let statement = self.statements().into_iter().find(|s| s.line == line)?;
-        let from_start = offset.and_then(|chars| statement.text.char_indices().nth(chars as usize));
-        Some(self.place(&statement.text[from_start.map_or(0, |(at, _)| at)..]))
+        let line: u32 = place.rsplit_once(':')?.1.parse().ok()?;
+        let statements = self.statements();
+        let word = |statement: &Statement<'a>| {
+            let offset = offset.filter(|_| self.verbatim)?;
+            let (at, _) = statement.text.char_indices().nth(offset as usize)?;
+            Some(self.place(&statement.text[at..])).filter(|place| place.line == line)
+        };
+        let start = statements.iter().map(|s| self.place(s.text)).find(|place| place.line == line);
+        let file = format!("migrations/{}/{}", self.id, self.name);
+        statements.iter().find_map(word).or(start).or(Some(Place { file, line, column: 1 }))
     }
 
     pub(super) fn emptied(&self) -> Vec<Emptied> {
@@ -111,7 +119,7 @@ mod tests {
     use super::*;
 
     fn check(sql: &str, expected: &[&str]) {
-        let file = File { id: "0001_x", name: "down.sql", sql };
+        let file = File { id: "0001_x", name: "down.sql", sql, verbatim: true };
         let shown = |e: Emptied| format!("{} {}:{}", e.table, e.place.line, e.place.column);
         assert_eq!(file.emptied().into_iter().map(shown).collect::<Vec<_>>(), expected, "{sql}");
     }

@@ -1,18 +1,17 @@
 //! A file tried and taken back, statement by statement: what it comes to, and which statement did what.
 
 use super::CertifyError;
-use super::ground::Ground;
 use super::report::Place;
 use super::shape::Shape;
 use super::text::File;
+use tokio_postgres::Client;
 
 /// The shape after each statement. Ends early where one fails: the real run says why.
 #[derive(Debug)]
 pub(super) struct Trial(Vec<(Place, Shape)>);
 
 impl Trial {
-    pub(super) async fn of(ground: &Ground, file: File<'_>) -> Result<Trial, CertifyError> {
-        let mut client = ground.client().await?;
+    pub(super) async fn of(client: &mut Client, file: File<'_>) -> Result<Trial, CertifyError> {
         let look = |e: tokio_postgres::Error| CertifyError::look(&e);
         let tx = client.transaction().await.map_err(look)?;
         let mut seen = Vec::new();

@@ -3,6 +3,7 @@
 use super::ScratchError;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Below this the shared memory disk is left alone; an empty cluster takes about 60 MB.
 const SHM_FREE_MIN_BYTES: u64 = 512 * 1024 * 1024;
@@ -32,6 +33,21 @@ pub fn find_binaries() -> Result<Binaries, ScratchError> {
         .chain(debian_folders())
         .find_map(|f| both_in(&f))
         .ok_or(ScratchError::NoServer)
+}
+
+/// What scratch clusters run on here: `postgres (PostgreSQL) 15.13`.
+///
+/// # Errors
+/// `NoServer`, or the program does not start.
+pub fn server_version() -> Result<String, ScratchError> {
+    let binaries = find_binaries()?;
+    let output = Command::new(&binaries.postgres).arg("--version").output();
+    let fail = |why: String| ScratchError::Program { path: binaries.postgres.display().to_string(), why };
+    let output = output.map_err(|e| fail(e.to_string()))?;
+    if !output.status.success() {
+        return Err(fail(String::from_utf8_lossy(&output.stderr).trim().to_string()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
 fn debian_folders() -> Vec<PathBuf> {

@@ -1,47 +1,99 @@
-//! What a throw-away database says of the migrations that a plan applies, for the gate `migration`.
+//! What a throw-away database says of migrations: for the gate `migration`, and for `nica db certify`.
 //!
-//! Dev, stage and prod ask about the same texts, so the answer is kept under their digest in the user's cache
-//! folder. It is a cache and no evidence: what cannot be read there is asked again.
+//! Here stands what is asked and how the answer becomes the engine's data; it is given by `nica-migrate`, judged by
+//! the engine, and kept in `kept`, because dev, stage and prod ask about the same texts.
 
-use crate::config::variables;
+mod kept;
+mod translation;
+
+use super::context::Context;
+use super::release;
+use crate::cli;
+use crate::exit::Exit;
 use crate::release_file::ReleaseFile;
-use nica_engine::finding::Place;
-use nica_engine::gates::input::{Certificate, Change, ChangeKind, Removed, RoundTrip, SqlError};
+use kept::Kept;
+use nica_effects::open;
+use nica_engine::Plan;
+use nica_engine::finding::{GateReport, Verdict};
+use nica_engine::gates::{self, Certificate};
 use nica_engine::release::{Migration, Phase, UndoClass};
-use nica_engine::{Digest, Plan, canonical};
-use nica_migrate::certify::{self, Report};
-use nica_migrate::source;
-use std::path::PathBuf;
+use nica_migrate::certify::{self, CertifyError, Report};
+use nica_migrate::{scratch, source, state};
+use serde::Serialize;
+use std::sync::Arc;
+use tokio_postgres::Client;
 
-/// Raised when reports mean something else than before.
-const CACHE_FORMAT: u32 = 1;
+/// All that an answer depends on: equal questions have equal answers.
+#[derive(Debug, Serialize)]
+struct Question<'a> {
+    /// As `certify::REPORT_FORMAT`.
+    format: u32,
+    nica: &'static str,
+    /// What `postgres --version` says.
+    server: String,
+    /// In the order in which they were applied, and are.
+    live: Vec<&'a Migration>,
+    wanted: Vec<&'a Migration>,
+}
 
-/// One certificate per migration that the plan applies, up to the first that cannot be applied at all.
-pub(crate) async fn certificates(file: &ReleaseFile, plan: &Plan) -> Result<Vec<Certificate>, String> {
+/// One certificate per migration that the plan applies, up to the first that cannot be applied at all. Which ones are
+/// there already is read from the environment's own table.
+pub(super) async fn certificates(
+    file: &ReleaseFile,
+    plan: &Plan,
+    client: &Client,
+) -> Result<Vec<Certificate>, String> {
     let wanted: Vec<&str> = plan.steps.iter().filter_map(|e| e.migration().map(|m| m.id.as_str())).collect();
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let cached = cache_path(file, &wanted);
-    let found = cached.as_ref().and_then(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
-    if let Some(found) = found {
+    let live = live(client).await?;
+    answer(file, &wanted, &live, &Kept::of_this_user()).await
+}
+
+async fn live(client: &Client) -> Result<Vec<String>, String> {
+    let rows = state::migrations(client).await.map_err(|e| format!("failed to {e}"))?.unwrap_or_default();
+    Ok(rows.into_iter().filter(|row| row.state.is_there()).map(|row| row.id).collect())
+}
+
+async fn answer(
+    file: &ReleaseFile,
+    wanted: &[&str],
+    live: &[String],
+    kept: &Kept,
+) -> Result<Vec<Certificate>, String> {
+    let all = &file.release.migrations;
+    let (wanted, rest): (Vec<_>, Vec<_>) = all.iter().partition(|m| wanted.contains(&m.id.as_str()));
+    let question = Question {
+        format: certify::REPORT_FORMAT,
+        nica: env!("CARGO_PKG_VERSION"),
+        server: scratch::server_version().map_err(|e| format!("failed to {e}"))?,
+        live: rest.into_iter().filter(|m| live.contains(&m.id)).collect(),
+        wanted,
+    };
+    if let Some(found) = kept.find(&question) {
         return Ok(found);
     }
-    let reports = ask(file, &wanted).await?;
-    let certificates: Vec<Certificate> = reports.into_iter().map(certificate).collect();
-    if let Some(path) = cached {
-        keep(&path, &certificates);
-    }
+    let certificates = certificates_of(ask(file, &question).await?);
+    kept.keep(&question, &certificates);
     Ok(certificates)
 }
 
-async fn ask(file: &ReleaseFile, wanted: &[&str]) -> Result<Vec<Report>, String> {
-    let all: Vec<source::Migration> =
-        file.release.migrations.iter().map(|m| source_of(file, m)).collect::<Result<_, _>>()?;
-    let live: Vec<&str> = all.iter().map(|m| m.id.as_str()).filter(|id| !wanted.contains(id)).collect();
-    certify::certify(&all, &live, wanted).await.map_err(|e| format!("failed to {e}"))
+async fn ask(file: &ReleaseFile, question: &Question<'_>) -> Result<Vec<Report>, String> {
+    let all: Vec<_> = file.release.migrations.iter().map(|m| source_of(file, m)).collect::<Result<_, _>>()?;
+    let ids = |of: &[&Migration]| of.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
+    certify::certify(&all, &ids(&question.live), &ids(&question.wanted)).await.map_err(said)
 }
 
+fn said(error: CertifyError) -> String {
+    format!("failed to {error}")
+}
+
+fn certificates_of(reports: Vec<Report>) -> Vec<Certificate> {
+    reports.into_iter().map(translation::certificate).collect()
+}
+
+/// As it stood in the folder that the release was made from.
 fn source_of(file: &ReleaseFile, m: &Migration) -> Result<source::Migration, String> {
     let text = |name: &str| {
         let bytes = file.entries.get(&format!("migrations/{}/{name}", m.id))?;
@@ -65,62 +117,46 @@ fn source_of(file: &ReleaseFile, m: &Migration) -> Result<source::Migration, Str
     source::Migration::new(&m.id, manifest, up, text("down.sql")).map_err(|e| e.to_string())
 }
 
-/// Named by every text in its order, and by which of them are new: the same question has the same name. In the
-/// user's own cache folder, where nobody else can put an answer.
-fn cache_path(file: &ReleaseFile, wanted: &[&str]) -> Option<PathBuf> {
-    let name = Digest::of_value(&(CACHE_FORMAT, env!("CARGO_PKG_VERSION"), &file.release.migrations, wanted));
-    let home = || variables::variable("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let base = variables::variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;
-    Some(base.join("nica/certificates").join(format!("{name}.json")))
-}
-
-/// A cache that cannot be written costs time and nothing else.
-fn keep(path: &std::path::Path, certificates: &[Certificate]) {
-    let Some(folder) = path.parent() else { return };
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    let written = std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&part, canonical::to_bytes(&certificates)))
-        .and_then(|()| std::fs::rename(&part, path));
-    if let Err(error) = written {
-        tracing::debug!(%error, "the certificates were not kept");
-    }
-}
-
-fn certificate(report: Report) -> Certificate {
-    Certificate {
-        migration: report.migration,
-        has_down: report.has_down,
-        round_trip: report.round_trip.map(|r| RoundTrip {
-            before: r.before,
-            up: r.up,
-            down: r.down,
-            up_again: r.up_again,
-        }),
-        removes: report.removes.into_iter().map(removed).collect(),
-        changes: report.changes.into_iter().map(change).collect(),
-        errors: report
-            .errors
-            .into_iter()
-            .map(|e| SqlError { place: e.place.map(place), message: e.message })
-            .collect(),
-    }
-}
-
-fn removed(removed: certify::Removed) -> Removed {
-    let certify::Removed { name, writable, keyed, place: at } = removed;
-    Removed { name, writable, keyed, place: at.map(place) }
-}
-
-fn change(change: certify::Change) -> Change {
-    let kind = match change.kind {
-        certify::ChangeKind::Removed => ChangeKind::Removed,
-        certify::ChangeKind::Narrowed => ChangeKind::Narrowed,
-        certify::ChangeKind::Constraint => ChangeKind::Constraint,
-        certify::ChangeKind::Trigger => ChangeKind::Trigger,
+/// `nica db certify`: the folder's migrations, before they are in any release. With an environment those that it lacks,
+/// as a plan would bring them; else each on top of those before it.
+pub(super) async fn run(context: &Context, args: &cli::MaybeEnv) -> anyhow::Result<Exit> {
+    let all = source::read_dir(&context.folder.join(&context.config.service.migrations))?;
+    let live = match &args.env {
+        None => None,
+        Some(env) => {
+            let client = open::reader(&context.access(env, Arc::new(|_| {}))?).await?;
+            Some(live(&client).await.map_err(anyhow::Error::msg)?)
+        }
     };
-    Change { kind, name: change.name, place: change.place.map(place) }
+    let is_live = |m: &source::Migration| live.as_ref().is_some_and(|live| live.contains(&m.id));
+    let tried = all.iter().filter(|m| m.phase == source::Phase::Expand && !is_live(m));
+    let tried: Vec<_> = tried.cloned().collect();
+    let reports = match &live {
+        None => certify::certify_each(&all).await,
+        Some(live) => {
+            let known: Vec<_> = live.iter().filter(|id| all.iter().any(|m| m.id == **id)).cloned().collect();
+            let wanted: Vec<_> = tried.iter().map(|m| m.id.clone()).collect();
+            certify::certify(&all, &known, &wanted).await
+        }
+    };
+    Ok(tell(context, tried, reports.map(certificates_of).map_err(said)))
 }
 
-fn place(place: certify::Place) -> Place {
-    Place { file: place.file, line: place.line, column: place.column }
+fn tell(
+    context: &Context,
+    tried: Vec<source::Migration>,
+    certificates: Result<Vec<Certificate>, String>,
+) -> Exit {
+    let described = tried.into_iter().map(|m| release::migration(m, &mut Default::default()));
+    let described: Vec<Migration> = described.collect();
+    let report = GateReport { gates: vec![gates::judge_migrations(&described, &certificates)] };
+    context.output.result(&report, &context.output.gates(&report));
+    match report.verdict() {
+        Verdict::Pass => Exit::Done,
+        Verdict::Inconclusive => Exit::Inconclusive,
+        Verdict::Refuse => Exit::No,
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ pub(crate) async fn run(context: &Context, command: &cli::Db) -> anyhow::Result<
         cli::Db::Healthcheck(at) => healthcheck(context, at).await,
         cli::Db::Status(env) => status(context, &env.env).await,
         cli::Db::Verify(env) => verify(context, &env.env).await,
+        cli::Db::Certify(args) => super::certify::run(context, args).await,
         cli::Db::Diff(args) => diff(context, args).await,
     }
 }

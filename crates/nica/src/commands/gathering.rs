@@ -58,7 +58,7 @@ pub(super) async fn gather(
         quarantine: quarantine(&own, &predecessors),
         variables: Ok(secret_variables(env, file)),
         migrations: plan.steps.iter().filter_map(|e| e.migration().cloned()).collect(),
-        certificates: super::certify::certificates(file, plan).await,
+        certificates: super::certify::certificates(file, plan, client).await,
         approvals: said.plan.map(plan_file::approvals).transpose()?.unwrap_or_default(),
         consumed: own.as_deref().map(chain::consumed).unwrap_or_default(),
         commits: Ok(file.release.commits.clone()),

@@ -102,7 +102,8 @@ fn migrations(folder: &Path, entries: &mut Entries) -> anyhow::Result<Vec<Migrat
     Ok(all.into_iter().map(|m| migration(m, entries)).collect())
 }
 
-fn migration(m: nica_migrate::source::Migration, entries: &mut Entries) -> Migration {
+/// As release.json names it; its texts go to `entries`.
+pub(super) fn migration(m: nica_migrate::source::Migration, entries: &mut Entries) -> Migration {
     let mut keep = |file: &str, text: &str| {
         let digest = Digest::of(text.as_bytes());
         entries.insert(format!("migrations/{}/{file}", m.id), text.as_bytes().to_vec());

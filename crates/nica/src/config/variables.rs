@@ -28,6 +28,15 @@ fn user() -> String {
     variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".to_string())
 }
 
+/// `$XDG_CACHE_HOME/nica`, where nothing is that could not be made again. Without a home a folder in the system's
+/// temporary one, with this user's number: whoever finds something there looks whose it is.
+pub(crate) fn cache() -> PathBuf {
+    let home = || variable("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let temporary = || std::env::temp_dir().join(format!("nica-{}", rustix::process::geteuid().as_raw()));
+    let base = variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    base.map_or_else(temporary, |base| base.join("nica"))
+}
+
 /// `$XDG_STATE_HOME/nica/<service>/<env>`, where a `process` target keeps its state unless nica.toml says otherwise.
 pub(crate) fn default_state(service: &str, env: &str) -> PathBuf {
     let home = || PathBuf::from(variable("HOME").unwrap_or_else(|| "/".to_string())).join(".local/state");

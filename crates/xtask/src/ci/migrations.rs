@@ -2,9 +2,9 @@
 //!
 //! Judged past the program: the second run must not move a single row version, which `xmin` shows.
 
-use super::{Check, command};
+use super::Check;
 use crate::demo::{Place, Postgres, Profile, plain_service};
-use crate::suite::{Child, Counts};
+use crate::suite::{self, Child, Counts};
 use anyhow::{Context as _, Result};
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,9 @@ pub(super) fn checks() -> Result<Vec<Check>> {
     let checks = on_a_fresh_database(&place);
     place.clear()?;
     let mut checks = checks?;
-    checks.push(command("nica-migrate", &["cargo", "test", "--package", "nica-migrate"])?);
+    println!("── nica-migrate");
+    let tests = suite::libtest(&["cargo", "test", "--no-fail-fast", "--package", "nica-migrate"], &[])?;
+    checks.push(Check::of("nica-migrate", tests));
     Ok(checks)
 }
 

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Users who arrive together.
-const USERS: usize = 8;
+const USERS: usize = 16;
 
 pub(crate) struct Traffic {
     shared: Arc<Shared>,

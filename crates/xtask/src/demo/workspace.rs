@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// One release of the story.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,8 @@ pub(crate) const EDITIONS: [Edition; 6] = [
 ];
 
 pub(crate) const ENVIRONMENTS: [&str; 3] = ["dev", "stage", "prod"];
+/// How long prod asks a release to have been live in stage.
+pub(crate) const SOAK: Duration = Duration::from_secs(1);
 /// Who approves; the third key signs evidence.
 pub(crate) const APPROVERS: [&str; 2] = ["ana", "rui"];
 pub(crate) const STARTER: &str = "caio";
@@ -96,7 +99,7 @@ impl Edition {
 
     fn environment(&self, place: &Place, number: usize, env: &str) -> String {
         let (after, replicas, bake) = match env {
-            "prod" => ("after = \"stage\"\nsoak = \"2s\"\napprovals = 2\n", 2, "4s"),
+            "prod" => ("after = \"stage\"\nsoak = \"1s\"\napprovals = 2\n", 2, "4s"),
             "stage" => ("after = \"dev\"\n", 1, "1s"),
             _ => ("", 1, "1s"),
         };

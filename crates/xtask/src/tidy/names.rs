@@ -4,8 +4,10 @@
 //! The insides of macros are tokens, so there paths and literals are picked up token by token.
 
 use crate::repo::File;
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::vec::IntoIter;
 use syn::visit::{self, Visit};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,53 +116,30 @@ impl Reader {
     }
 
     fn tokens(&mut self, tokens: TokenStream) {
-        let mut path = String::new();
-        let mut line = 0;
-        let mut tokens = tokens.into_iter().peekable();
-        while let Some(token) = tokens.next() {
-            match token {
-                TokenTree::Ident(ident) => {
-                    if !path.ends_with("::") && !path.is_empty() {
-                        self.path(std::mem::take(&mut path), line);
-                    }
-                    line = ident.span().start().line;
-                    path.push_str(&ident.to_string());
-                    continue;
-                }
-                TokenTree::Punct(punct) if punct.as_char() == ':' && !path.is_empty() => {
-                    let second =
-                        tokens.next_if(|next| matches!(next, TokenTree::Punct(p) if p.as_char() == ':'));
-                    if second.is_some() {
-                        path.push_str("::");
-                        continue;
-                    }
-                }
-                TokenTree::Punct(punct) if punct.as_char() == '!' && !path.is_empty() => {
-                    let called = matches!(tokens.peek(), Some(TokenTree::Group(g)) if g.delimiter() != Delimiter::None);
-                    if called && self.tests == 0 {
-                        self.names.macros.push(Named { text: format!("{path}!"), line });
-                    }
-                }
-                TokenTree::Group(group) => {
-                    if !path.is_empty() {
-                        self.path(std::mem::take(&mut path), line);
-                    }
-                    self.tokens(group.stream());
-                }
-                TokenTree::Literal(literal) => {
-                    if let syn::Lit::Str(text) = syn::Lit::new(literal) {
-                        self.literal(text.value(), text.span().start().line);
-                    }
-                }
-                TokenTree::Punct(_) => {}
-            }
-            if !path.is_empty() {
-                self.path(std::mem::take(&mut path), line);
+        let mut bits = Vec::new();
+        flatten_tokens(tokens, &mut bits);
+        let mut bits = bits.into_iter().peekable();
+        while let Some(bit) = bits.next() {
+            match bit {
+                Bit::Text(text, line) => self.literal(text, line),
+                Bit::Word(word, line) => self.path_in_tokens(word, line, &mut bits),
+                Bit::Colons | Bit::Bang | Bit::Other => {}
             }
         }
-        if !path.is_empty() {
-            self.path(path, line);
+    }
+
+    /// A path goes on as long as `::` and a word follow; before a group, `!` makes it a macro.
+    fn path_in_tokens(&mut self, word: String, line: usize, bits: &mut Peekable<IntoIter<Bit>>) {
+        let mut path = word;
+        while bits.next_if(|bit| matches!(bit, Bit::Colons)).is_some() {
+            let Some(Bit::Word(next, _)) = bits.next_if(|bit| matches!(bit, Bit::Word(..))) else { break };
+            path = format!("{path}::{next}");
         }
+        if bits.next_if(|bit| matches!(bit, Bit::Bang)).is_some() && self.tests == 0 {
+            let last = path.rsplit("::").next().unwrap_or_default();
+            self.names.macros.push(Named { text: format!("{last}!"), line });
+        }
+        self.path(path, line);
     }
 
     fn within_test(&mut self, attrs: &[syn::Attribute], read: impl FnOnce(&mut Self)) {
@@ -168,6 +147,45 @@ impl Reader {
         self.tests += test;
         read(self);
         self.tests -= test;
+    }
+}
+
+/// What of a token stream can be part of a name.
+enum Bit {
+    Word(String, usize),
+    Colons,
+    Bang,
+    Text(String, usize),
+    Other,
+}
+
+fn flatten_tokens(tokens: TokenStream, bits: &mut Vec<Bit>) {
+    let mut tokens = tokens.into_iter().peekable();
+    let punct =
+        |token: &TokenTree, wanted: char| matches!(token, TokenTree::Punct(p) if p.as_char() == wanted);
+    while let Some(token) = tokens.next() {
+        let bit = match token {
+            TokenTree::Ident(ident) => Bit::Word(ident.to_string(), ident.span().start().line),
+            TokenTree::Punct(p) if p.as_char() == ':' => match tokens.next_if(|next| punct(next, ':')) {
+                Some(_) => Bit::Colons,
+                None => Bit::Other,
+            },
+            TokenTree::Punct(p) if p.as_char() == '!' => match tokens.peek() {
+                Some(TokenTree::Group(_)) => Bit::Bang,
+                _ => Bit::Other,
+            },
+            TokenTree::Punct(_) => Bit::Other,
+            TokenTree::Group(group) => {
+                bits.push(Bit::Other);
+                flatten_tokens(group.stream(), bits);
+                Bit::Other
+            }
+            TokenTree::Literal(literal) => match syn::Lit::new(literal) {
+                syn::Lit::Str(text) => Bit::Text(text.value(), text.span().start().line),
+                _ => Bit::Other,
+            },
+        };
+        bits.push(bit);
     }
 }
 

@@ -145,8 +145,7 @@ impl SmallWorld {
             s.leave(i, Exit::NotAdmitted);
             return out.go(Did::Exits { who: Who(i), why: Exit::NotAdmitted }, calm, s);
         }
-        s.target.fence = d.fence;
-        s.target.top = s.target.top.max(d.fence);
+        self.raise_target(&mut s, d.fence);
         if d.work != Work::Nothing {
             if s.records.fence != d.fence {
                 s.leave(i, Exit::Fenced);
@@ -155,5 +154,13 @@ impl SmallWorld {
             self.undertake(&mut s, i, d.work);
         }
         out.go(Did::AdmitsTarget { who: Who(i), fence: d.fence }, calm, s);
+    }
+
+    pub(crate) fn raise_target(&self, s: &mut State, fence: u8) {
+        if fence > s.target.fence {
+            s.target.parts.iter_mut().for_each(|p| p.applied = 0);
+        }
+        s.target.fence = s.target.fence.max(fence);
+        s.target.top = s.target.top.max(fence);
     }
 }

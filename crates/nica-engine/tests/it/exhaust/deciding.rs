@@ -2,7 +2,7 @@
 
 use super::book::{Question, Said, Seen};
 use super::rules::{Command, Wrong};
-use super::state::{At, LAST, Session, State, Work};
+use super::state::{At, LAST, Part, Session, State, Work};
 use super::world::{Did, Exit, Out, SmallWorld, Who};
 use nica_engine::effect::Effect;
 
@@ -90,7 +90,7 @@ impl SmallWorld {
             parked: s.users.attic != 0 && !s.users.copied_back,
             seeds: s.schema.seeds,
             seeds_to_undo: s.schema.seeds_before != 0,
-            parts: s.target.parts,
+            parts: s.target.parts.map(|p| Part { applied: 0, ..p }),
             sessions: s.new_in_transaction(),
         }
     }

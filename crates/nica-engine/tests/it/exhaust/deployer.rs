@@ -93,11 +93,12 @@ impl SmallWorld {
     fn send(&self, here: &State, i: usize, out: &mut Out<'_>) {
         let (mut s, d) = (*here, here.deployers[i]);
         let Work::Set { part, release } = d.work else { unreachable!("only a `set` is sent") };
-        let expected = match self.rules.is(Wrong::ExpectedGenerationIsHash) {
-            true => here.target.parts[usize::from(part)].asked,
-            false => 0,
+        let (expected, run) = match self.rules.is(Wrong::ExpectedGenerationIsHash) {
+            true => (here.target.parts[usize::from(part)].asked, here.records.runs),
+            false => (0, 0),
         };
-        let letter = Letter { fence: d.fence, part, release, expected, fresh: d.fresh, waiting: i as u8 + 1 };
+        let (fence, fresh, waiting) = (d.fence, d.fresh, i as u8 + 1);
+        let letter = Letter { fence, part, release, expected, run, fresh, waiting };
         s.post(letter);
         (s.deployers[i].at, s.deployers[i].fresh) = (At::Asked, false);
         out.go(Did::Sends { who: Who(i), work: d.work }, i == LAST, s);

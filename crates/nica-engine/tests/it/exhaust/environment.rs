@@ -77,7 +77,7 @@ impl SmallWorld {
         let p = usize::from(letter.part);
         let fenced = letter.fence < s.target.fence && !self.rules.is(Wrong::NoTargetFence);
         let expected = if self.rules.is(Wrong::ExpectedGenerationIsHash) {
-            letter.expected == s.target.parts[p].asked
+            letter.expected == s.target.parts[p].asked && !self.applied_before(s, letter)
         } else {
             letter.fresh || self.rules.is(Wrong::NoExpectedGeneration)
         };
@@ -88,10 +88,17 @@ impl SmallWorld {
             s.break_with(Broken::LowerFenceAtTarget);
         }
         s.target.parts[p].asked = letter.release;
-        s.target.fence = s.target.fence.max(letter.fence);
-        s.target.top = s.target.top.max(letter.fence);
+        self.raise_target(s, letter.fence);
+        if self.rules.is(Wrong::RemembersApplied) {
+            s.target.parts[p].applied |= applied_bit(letter);
+        }
         self.generation_moved(s, letter.part);
         true
+    }
+
+    fn applied_before(&self, s: &State, letter: Letter) -> bool {
+        let part = s.target.parts[usize::from(letter.part)];
+        part.applied & applied_bit(letter) != 0 && part.asked != letter.release
     }
 
     fn generation_moved(&self, s: &mut State, part: u8) {
@@ -188,4 +195,8 @@ impl SmallWorld {
         s.users.statement = if s.users.value == 0 { Statement::Writes } else { Statement::Clears };
         out.go(Did::UserBegins(s.users.statement), true, s);
     }
+}
+
+fn applied_bit(letter: Letter) -> u16 {
+    1 << (4 * letter.run + letter.release)
 }

@@ -38,12 +38,8 @@ fn trust_records(rules: &Rules, planned: &Planned, statuses: &[Status], back: bo
             true if !done => rules.part_of(p, planned.base),
             _ => continue,
         };
-        seen.parts[p] = running(believed);
+        seen.parts[p] = Part::running(believed);
     }
-}
-
-fn running(release: u8) -> Part {
-    Part { asked: release, acted: release, alive: 1 << release & !1 }
 }
 
 fn someone_new_alive(seen: &Seen) -> bool {
@@ -75,6 +71,6 @@ fn downs_left(planned: &Planned, statuses: &[Status], seen: &Seen) -> bool {
 fn baseline_serves(rules: &Rules, planned: &Planned, seen: &mut Seen) {
     seen.sessions = false;
     for (p, part) in seen.parts.iter_mut().enumerate() {
-        *part = running(rules.part_of(p, planned.base));
+        *part = Part::running(rules.part_of(p, planned.base));
     }
 }

@@ -81,6 +81,8 @@ pub(crate) enum Wrong {
     NoExpectedGeneration,
     /// It compares the desired state's hash, which comes back after going there and back again.
     ExpectedGenerationIsHash,
+    /// No wrong reading: beside that hash, it remembers what each run had applied under the admitted fence.
+    RemembersApplied,
     LockBesideTheWork,
     ObservesBeforeAdmission,
     StatementsWithoutWhere,

@@ -176,8 +176,9 @@ pub(crate) struct Letter {
     pub(crate) fence: u8,
     pub(crate) part: u8,
     pub(crate) release: u8,
-    /// What the part was asked for when this was decided.
+    /// What the part was asked for when this was decided, and the run that it belongs to; 0 where nobody compares.
     pub(crate) expected: u8,
+    pub(crate) run: u8,
     /// The part's generation counter is still the one that this was decided on.
     pub(crate) fresh: bool,
     /// Deployer + 1 who waits for the answer.
@@ -254,6 +255,8 @@ pub(crate) struct Part {
     pub(crate) acted: u8,
     /// Bit r: a process of release r is alive.
     pub(crate) alive: u8,
+    /// Bit 4 × run + r: that run had release r applied, under the admitted fence.
+    pub(crate) applied: u16,
 }
 
 /// How often each bad thing may still happen.
@@ -264,6 +267,13 @@ pub(crate) struct Budget {
     pub(crate) duplicates: u8,
     pub(crate) statements: u8,
     pub(crate) restarts: u8,
+}
+
+impl Part {
+    /// Asked for, and nothing else alive.
+    pub(crate) fn running(release: u8) -> Part {
+        Part { asked: release, acted: release, alive: 1 << release & !1, applied: 0 }
+    }
 }
 
 impl State {

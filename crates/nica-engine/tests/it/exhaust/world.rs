@@ -147,7 +147,7 @@ impl SmallWorld {
         let r = s.records.baseline;
         let parts = (0..PARTS).all(|p| {
             let wanted = self.rules.part_of(p, r);
-            s.target.parts[p] == Part { asked: wanted, acted: wanted, alive: 1 << wanted & !1 }
+            Part { applied: 0, ..s.target.parts[p] } == Part::running(wanted)
         });
         let migrations = self.rules.migrations.iter().enumerate().all(|(m, known)| {
             let seen = s.schema.migrations[m];
@@ -178,7 +178,7 @@ impl Protocol for SmallWorld {
         s.schema.seeds = self.rules.seeds_of(base);
         for p in 0..PARTS {
             let r = self.rules.part_of(p, base);
-            s.target.parts[p] = Part { asked: r, acted: r, alive: 1 << r & !1 };
+            s.target.parts[p] = Part::running(r);
         }
         s.budget = self.rules.budget;
         s

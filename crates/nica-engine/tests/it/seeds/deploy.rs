@@ -48,9 +48,11 @@ impl Story {
             applied: BTreeSet::new(),
             excused: false,
             first_step_began: false,
+            drifted: false,
         });
         if self.trouble.drifts {
             self.somebody_scales(1);
+            self.run_mut().drifted = self.projection() != self.run().plan.projection;
         }
         self.carry_out(to)
     }

@@ -5,7 +5,7 @@ use nica_engine::effect::{Effect, Generation};
 use nica_engine::next::{Action, Ending};
 use nica_engine::plan::Status;
 use nica_engine::release::{Migration, UndoClass};
-use nica_engine::world::{MigrationSeen, World};
+use nica_engine::world::{MigrationSeen, Verdict, World};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Story {
@@ -22,6 +22,9 @@ impl Story {
             Action::Undo(_) | Action::TurnBack(_) if run.committed => "goes back after Commit",
             Action::Undo(_) if !run.back => "goes back before the direction is stored",
             Action::TurnBack(_) if run.back => "turns back twice",
+            Action::Undo(n) if world.clock.down_until && run.plan.steps[*n].migration().is_some() => {
+                "takes a migration down after down_until"
+            }
             Action::Perform(n) if deletes(n) && !run.committed => "deletes before Commit",
             Action::Perform(n) if refused == Some(*n) && run.statuses[*n] == Status::Started => {
                 "tries again what was refused"
@@ -37,6 +40,9 @@ impl Story {
 
     pub(crate) fn judge_end(&mut self, ending: Ending) -> Result<(), Failure> {
         let verdict = match ending {
+            Ending::Live | Ending::Back | Ending::Absent if self.run().drifted => {
+                Err("carried out over a world that it was not planned for".to_string())
+            }
             Ending::Live => self.judge_live(),
             Ending::Back if self.run().base.is_some() => self.judge_back(),
             Ending::Absent if self.run().base.is_none() => self.judge_back(),
@@ -49,6 +55,9 @@ impl Story {
     fn judge_live(&mut self) -> Result<(), String> {
         if !self.run().committed || self.run().back {
             return Err("live without Commit".to_string());
+        }
+        if self.verdict != Verdict::Pass {
+            return Err(format!("live after the verdict {:?}", self.verdict));
         }
         let target = self.run().target;
         self.components_are(Some(target))?;
@@ -83,7 +92,7 @@ impl Story {
 
     /// Nothing outside NICA's own schema was written.
     fn judge_refused(&mut self) -> Result<(), String> {
-        if self.run().first_step_began || !self.trouble.drifts {
+        if self.run().first_step_began || !self.run().drifted {
             return Err("refused without reason, or after a step".to_string());
         }
         self.somebody_scales(-1);
@@ -126,6 +135,9 @@ impl Story {
         if retained.len() < least || (retained.len() > least && !run.excused) {
             return Err(format!("{retained:?} is kept, of {:?} the first {least} must be", run.applied));
         }
+        if run.effective && !run.excused && retained != run.plan.keeps {
+            return Err(format!("{retained:?} is kept, the plan named {:?}", run.plan.keeps));
+        }
         Ok(retained.into_iter().map(str::to_string).collect())
     }
 
@@ -161,6 +173,14 @@ impl Story {
             if part.generation.as_ref() != wanted.get(name) {
                 return Err(format!("{name} is asked for {:?}", part.generation));
             }
+        }
+        let serves = |name: &String| {
+            let ready =
+                self.place.parts.get(name).map_or(0, |p| p.processes.iter().filter(|p| p.ready).count());
+            known.is_none_or(|k| ready as u32 >= k.replicas(name))
+        };
+        if let Some(name) = wanted.keys().find(|name| !serves(name)) {
+            return Err(format!("{name} does not serve yet"));
         }
         self.comes_to_rest();
         let replicas = |name: &str| release.map_or(0, |r| self.known[r].replicas(name));

@@ -42,6 +42,8 @@ pub(crate) struct Run {
     /// A limit, a session or a lock may keep a migration that would go otherwise.
     pub(crate) excused: bool,
     pub(crate) first_step_began: bool,
+    /// The world was changed between plan and open.
+    pub(crate) drifted: bool,
 }
 
 /// What goes wrong in one run.

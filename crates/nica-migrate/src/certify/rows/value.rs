@@ -55,16 +55,26 @@ fn natural(column: &Column, row: u32) -> Option<String> {
 /// Words and numbers that stand in the checks, and what a length or a bound next to a number asks for.
 fn from_checks(column: &Column) -> Vec<String> {
     let mut guesses = Vec::new();
-    for token in column.checks.iter().flat_map(|check| lexer::tokens(check).unwrap_or_default()) {
+    for token in column.checks.values().flat_map(|check| lexer::tokens(check).unwrap_or_default()) {
         match token.kind {
-            Kind::Text => guesses.push(token.text.trim_matches('\'').replace("''", "'")),
+            Kind::Text => {
+                let text = token.text.trim_matches('\'').replace("''", "'");
+                let lengths = text.split(['{', ',', '}']).filter_map(|part| part.parse().ok()).map(digits);
+                guesses.extend(lengths.collect::<Vec<_>>());
+                guesses.push(text);
+            }
             Kind::Number if column.category == "N" => {
                 let number: f64 = token.text.parse().unwrap_or_default();
                 guesses.extend([number, number + 1.0, number - 1.0].map(|n| n.to_string()));
             }
-            Kind::Number => guesses.push("1".repeat(token.text.parse().unwrap_or(1).clamp(1, 200))),
+            Kind::Number => guesses.push(digits(token.text.parse().unwrap_or(1))),
             _ => {}
         }
     }
     guesses
+}
+
+/// So many of them: what a length or a pattern of digits asks for.
+fn digits(length: usize) -> String {
+    "1".repeat(length.clamp(1, 200))
 }

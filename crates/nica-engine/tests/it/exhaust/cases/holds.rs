@@ -80,6 +80,12 @@ must_hold! {
         r.commands[1] = Absent;
         r.budget.duplicates = 2;
     }
+    i15d_supervisor_remembers_what_it_applied: |r| {
+        r.commands = [Deploy(2), Absent, Deploy(2)];
+        r.wrong = Wrongs::of(&[Wrong::ExpectedGenerationIsHash, Wrong::RemembersApplied]);
+        r.migrations = NONE;
+        r.budget.duplicates = 1;
+    }
     i16_three_deploys: |r| {
         r.commands = [Deploy(2), Absent, Deploy(2)];
         r.budget.lost_answers = 1;

@@ -1,7 +1,7 @@
 //! Wide worlds, up to tens of millions of states, minutes and gigabytes each:
 //! `cargo test -p nica-engine --test it wide_ -- --ignored --test-threads 1`.
 
-use super::super::rules::Command::{Deploy, MigrateSeed, Resume};
+use super::super::rules::Command::{Absent, Deploy, MigrateSeed, Resume};
 use super::super::rules::{Second, Wrong, Wrongs};
 use super::{INDEX, NONE, PARKING, STICKY, holds, of, rules};
 use nica_engine::release::UndoClass::{Parking, Sticky};
@@ -82,6 +82,12 @@ must_hold! {
         r.budget.kills = 2;
         r.budget.lost_answers = 1;
         r.budget.duplicates = 1;
+    }
+    wide_i15d_supervisor_remembers_what_it_applied: |r| {
+        r.commands = [Deploy(2), Absent, Deploy(2)];
+        r.wrong = Wrongs::of(&[Wrong::ExpectedGenerationIsHash, Wrong::RemembersApplied]);
+        r.budget.duplicates = 1;
+        r.budget.lost_answers = 1;
     }
     wide_i16_three_deploys: |r| {
         r.commands = [Deploy(2); 3];
