@@ -22,7 +22,7 @@ use std::sync::Mutex;
 /// Cases of a sweep that nobody asked more of.
 const SLICE: usize = 40;
 /// Short: socket paths end at 108 bytes.
-const PREFIX: &str = "nk";
+pub(crate) const PREFIX: &str = "nk";
 
 pub(crate) fn sweep(wish: &Wish) -> Result<Counts> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("become a subreaper")?;
