@@ -109,8 +109,10 @@ fn pairs(story: Story, faults: &[Fault]) -> Vec<Case> {
         if cases.len() >= PAIRS || down.is_empty() {
             break;
         }
-        let (a, b) = (down[dice.below(down.len())], down[dice.below(down.len())]);
-        if a.point.phase < b.point.phase && b.point.phase != "opening" || begins_a_takeover(b) {
+        let (at, later) = (dice.below(down.len()), dice.below(down.len()));
+        let (a, b) = (down[at], down[later]);
+        let on_the_way = at < later && a.point.phase != b.point.phase && b.point.phase != "opening";
+        if on_the_way || begins_a_takeover(b) {
             let then = Then::ALL[dice.below(2)];
             cases.push(Case { story, fault: a.clone(), second: Some(b.clone()), then });
         }

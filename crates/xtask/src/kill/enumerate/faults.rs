@@ -36,8 +36,10 @@ pub(super) fn faults(turns: &[&Turn]) -> Result<Vec<Fault>> {
 }
 
 fn strikes(turn: &Turn, quiet: bool, first_of_phase: bool) -> Vec<Strike> {
-    let mut strikes = vec![(Place::Request, Actor::Deployer, How::Kill)];
-    if first_of_phase || !quiet {
+    // One look after another changes nothing between them: the first stands for all of its phase.
+    let mut strikes = Vec::new();
+    if first_of_phase || !quiet || !turn.database {
+        strikes.push((Place::Request, Actor::Deployer, How::Kill));
         strikes.push((Place::Request, Actor::Deployer, How::Stop));
     }
     if first_of_phase || !turn.database {
@@ -81,10 +83,8 @@ fn at_the_target(asked: bool) -> Vec<Strike> {
 
 fn at_the_database() -> Vec<Strike> {
     vec![
-        (Place::Request, Actor::Backend, How::Terminate),
         (Place::Answer, Actor::Backend, How::Terminate),
         (Place::Request, Actor::Backend, How::Kill),
-        (Place::Answer, Actor::Backend, How::Kill),
         (Place::Request, Actor::Backend, How::Stop),
         (Place::Request, Actor::Network, How::Delay),
         (Place::Answer, Actor::Network, How::Cut),
