@@ -99,6 +99,8 @@ words! {
     Then {
         Deploy = "deploy",
         Resume = "resume",
+        /// `nica deploy` of the good release, whatever was on its way.
+        Next = "next",
         /// `nica deploy` of another build.
         Other = "other",
     }

@@ -90,7 +90,7 @@ fn is_about_the_attic(turn: &Turn) -> bool {
 fn thens(story: Story, other_build: bool) -> Vec<Then> {
     let mut thens = match story {
         Story::Forward | Story::Again => vec![Then::Deploy, Then::Deploy, Then::Resume],
-        Story::Back => vec![Then::Resume, Then::Deploy],
+        Story::Back => vec![Then::Resume, Then::Deploy, Then::Next],
     };
     if other_build {
         thens.push(Then::Other);

@@ -131,6 +131,13 @@ impl Gate {
         }
     }
 
+    /// Writes down what was answered; that is no turn.
+    pub(crate) fn heard(&self, session: &Session, answer: &str) {
+        let said = format!("  answered {answer}");
+        let passed = Passed { at: self.born.elapsed(), session: session.name.clone(), point: None, said };
+        self.lock().log.push(passed);
+    }
+
     /// The whole answer of a turn that was to be asked about. Blocks while it is held.
     pub(crate) fn answer(&self, session: &Session, said: &str) -> Pass {
         self.hold(self.lock(), session, said)

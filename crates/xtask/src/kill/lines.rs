@@ -97,6 +97,9 @@ fn relay(mut client: &UnixStream, way: &Way, gate: Option<&Gate>) -> io::Result<
         let mut server = way.connect()?;
         server.write_all(question.as_bytes())?;
         let Some(answer) = line(&mut BufReader::new(&server))? else { return Ok(()) };
+        if let Some(gate) = gate {
+            gate.heard(&session, answer.trim());
+        }
         if let (Pass::ForwardThenAsk, Some(gate)) = (pass, gate)
             && gate.answer(&session, &said) == Pass::Lose
         {

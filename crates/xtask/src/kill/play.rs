@@ -152,7 +152,9 @@ impl<'a> Stage<'a> {
             Then::Other => slot.other.as_deref().context("find the other build: build it with --release")?,
             _ => &slot.nica,
         };
+        let name = format!("deploy-{}", self.actors.len() + 1);
         let mut deployer = match self.case.then {
+            Then::Next => Deployer::deploy(self.world, &self.lines, (&name, nica), Release::Good, None)?,
             Then::Resume => {
                 let name = format!("resume-{}", self.actors.len() + 1);
                 Deployer::resume(self.world, &self.lines, (&name, nica), self.release())?

@@ -1,4 +1,5 @@
 //! The three releases that are delivered: a baseline, a good successor, and one whose second component cannot start.
+//! The first component changes as a program, the second in its configuration alone.
 //!
 //! The successor brings everything that a run can carry: a lossless and a parking migration, an index that is built
 //! outside a transaction, a managed row changed, one added, one gone, another configuration, two components with new
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Release {
     Baseline,
     Good,
-    /// The good one, but `reader` exits at start.
+    /// The good one, but `reader` is told what it refuses at start.
     Bad,
 }
 
@@ -102,17 +103,24 @@ impl Release {
 
     /// The passenger with this release's trailer.
     fn executable(self, passenger: &Path, to: &PathBuf, component: &str) -> Result<()> {
-        let column = if self == Release::Baseline { "" } else { "mood" };
-        let fault = if self == Release::Bad && component == "reader" { "crash" } else { "" };
+        // The reader is the same program in all of them: only its configuration changes, and breaks it.
+        let release = if component == "reader" { Release::Baseline } else { self };
+        let column = if release == Release::Baseline { "" } else { "mood" };
         let mut bytes = std::fs::read(passenger).context("read the passenger")?;
-        let version = self.version();
-        bytes.extend(
-            format!("\nPASSENGER component={component} version={version} column={column} fault={fault}\n")
-                .bytes(),
-        );
+        let version = release.version();
+        bytes
+            .extend(format!("\nPASSENGER component={component} version={version} column={column}\n").bytes());
         std::fs::write(to, bytes)?;
         use std::os::unix::fs::PermissionsExt as _;
         Ok(std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o755))?)
+    }
+
+    fn greeting(self, component: &str) -> &'static str {
+        match self {
+            Release::Baseline => "hello",
+            Release::Bad if component == "reader" => "broken",
+            Release::Good | Release::Bad => "welcome",
+        }
     }
 
     fn seeds(self) -> String {
@@ -142,8 +150,8 @@ impl Release {
              drain = \"500ms\" }}\n",
             state.display()
         );
-        let greeting = if self == Release::Baseline { "hello" } else { "welcome" };
         for (name, replicas, exec) in [("api", 2, "serve"), ("reader", 1, "serve --read-only")] {
+            let greeting = self.greeting(name);
             let _ = write!(
                 text,
                 "\n[env.dev.component.{name}]\nexec = \"{exec}\"\nreplicas = {replicas}\nlisten = \"{}\"\n\

@@ -9,8 +9,11 @@ use std::time::Duration;
 
 /// A table locked by a psql session of its own, until this is dropped.
 pub(crate) struct Lock {
+    pub mode: Mode,
     psql: Child,
 }
+
+const HOLD_LIMIT: Duration = Duration::from_secs(30);
 
 /// What a lock keeps others from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +42,8 @@ impl Lock {
             .stdout(Stdio::piped())
             .spawn()
             .context("start psql")?;
-        let mode = mode.words();
-        let script = format!("BEGIN;\nLOCK TABLE {table} IN {mode} MODE;\n\\echo locked\n");
+        let words = mode.words();
+        let script = format!("BEGIN;\nLOCK TABLE {table} IN {words} MODE;\n\\echo locked\n");
         psql.stdin.as_mut().context("write to psql")?.write_all(script.as_bytes())?;
         let mut said = String::new();
         let stdout = psql.stdout.as_mut().context("read from psql")?;
@@ -48,7 +51,18 @@ impl Lock {
         if said.trim() != "locked" {
             bail!("lock {table}: psql said {said:?}");
         }
-        Ok(Lock { psql })
+        Ok(Lock { mode, psql })
+    }
+}
+
+impl Lock {
+    /// Holds on until this server process is gone, in a thread of its own; at the latest until the limit.
+    pub(crate) fn until_gone(self, backend: u32) {
+        std::thread::spawn(move || {
+            let gone = || (!proc::alive(backend)).then_some(());
+            let _ = proc::wait_for("wait for an orphan to be ended", HOLD_LIMIT, gone);
+            drop(self);
+        });
     }
 }
 

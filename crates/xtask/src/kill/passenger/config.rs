@@ -8,6 +8,8 @@ pub(crate) struct Config {
     pub url: String,
     /// `PGAPPNAME`, set by the supervisor: the session's name.
     pub application_name: String,
+    /// `GREETING`: `broken` is refused at start.
+    pub greeting: String,
     /// `JOURNAL`: where acknowledged rows are told.
     pub journal: PathBuf,
 }
@@ -17,6 +19,7 @@ pub(crate) fn read() -> Config {
     Config {
         url: value("DATABASE_URL"),
         application_name: value("PGAPPNAME"),
+        greeting: value("GREETING"),
         journal: value("JOURNAL").into(),
     }
 }

@@ -1,8 +1,8 @@
 //! The smallest service that a `process` target can run: two listening sockets, a database session, rows.
 //!
 //! The sweep delivers it instead of the real service, because each release must be another executable and building
-//! five of those takes minutes. Release number, needed column and fault stand in the last line of the executable
-//! itself (see `trailer`), so one build becomes any release by appending a line.
+//! five of those takes minutes. Release number and needed column stand in the last line of the executable itself (see
+//! `trailer`), so one build becomes any release by appending a line.
 #![allow(clippy::print_stderr, reason = "its only log")]
 
 mod config;
@@ -21,9 +21,9 @@ const SERVICE_FD: i32 = 3;
 const ADMIN_FD: i32 = 4;
 
 fn main() -> std::process::ExitCode {
-    let release = trailer::read();
-    if release.fault == "crash" {
-        eprintln!("error: this release cannot start");
+    let (release, config) = (trailer::read(), config::read());
+    if config.greeting == "broken" {
+        eprintln!("error: failed to read GREETING: nobody is greeted with \"broken\"");
         return std::process::ExitCode::FAILURE;
     }
     let health = Arc::new(Health {
@@ -36,11 +36,9 @@ fn main() -> std::process::ExitCode {
         std::thread::spawn(move || http::serve(&Socket::Admin(inherited(ADMIN_FD).into()), &health))
     };
     let read_only = std::env::args().any(|arg| arg == "--read-only");
-    if release.fault != "never-ready" {
-        let writer = writer::Writer { release, read_only, config: config::read() };
-        let health = Arc::clone(&health);
-        std::thread::spawn(move || writer.run(&health.ready));
-    }
+    let writer = writer::Writer { release, read_only, config };
+    let ready = Arc::clone(&health);
+    std::thread::spawn(move || writer.run(&ready.ready));
     while !health.ready.load(Ordering::SeqCst) {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }

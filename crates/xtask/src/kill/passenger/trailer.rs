@@ -1,6 +1,6 @@
 //! The last line of the executable: which release this is.
 //!
-//! `PASSENGER version=2 column=mood fault=crash`; what is not said is empty.
+//! `PASSENGER version=2 column=mood`; what is not said is empty.
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 
@@ -9,8 +9,6 @@ pub(crate) struct Release {
     pub version: String,
     /// A column of `note` beyond the first release's, which this one reads and writes.
     pub column: String,
-    /// `crash` at start, or `never-ready`.
-    pub fault: String,
 }
 
 const TAIL_BYTES: u64 = 200;
@@ -22,7 +20,7 @@ pub(crate) fn read() -> Release {
         let found = line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
         found.unwrap_or_default().to_string()
     };
-    Release { version: value("version"), column: value("column"), fault: value("fault") }
+    Release { version: value("version"), column: value("column") }
 }
 
 fn tail() -> std::io::Result<String> {

@@ -56,6 +56,7 @@ fn deployer_falls(
     fault: &Fault,
     caught: &Caught,
 ) -> Result<Struck> {
+    let backend = caught.session.backend;
     let lock = match fault.place {
         Place::Sent => Some(wait_behind_lock(world, deployer, caught)?),
         _ => None,
@@ -68,8 +69,12 @@ fn deployer_falls(
         _ => deployer.process.kill()?,
     }
     world.timeline.say(format!("{}: {}", deployer.name, fault.how.name()));
-    // What the orphan waited for is free now: nothing but the fence keeps it from going on.
-    drop(lock);
+    match (lock, backend) {
+        // What is half-built waits until somebody ends it.
+        (Some(lock), Some(backend)) if lock.mode == Mode::RowExclusive => lock.until_gone(backend),
+        // What the orphan waited for is free now: nothing but the fence keeps it from going on.
+        (lock, _) => drop(lock),
+    }
     if fault.how == How::KillLost {
         deployer.gate.release(Release::Lose);
     }

@@ -102,6 +102,7 @@ fn named_by_ledger(ledger: &Last) -> Option<Named> {
 fn codes(case: &Case, named: Named, ended: &Ended) -> Vec<i32> {
     match (named, case.then) {
         (Named::New, _) => vec![EXIT_DONE],
+        (Named::Old { .. }, Then::Next) => vec![EXIT_BACK],
         // The run was not open yet when it was struck, or its own deployer settled it: there is nothing to resume.
         (Named::Old { .. }, Then::Resume) if !ended.found_open => vec![EXIT_DONE],
         (Named::Old { .. }, Then::Deploy | Then::Other) if case.story == Story::Back => {
