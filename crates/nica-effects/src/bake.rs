@@ -11,6 +11,7 @@ use crate::process::Metrics;
 use nica_engine::effect::{Desired, Effect};
 use nica_engine::metrics_text;
 use nica_engine::plan::Plan;
+use nica_engine::policy::Validate;
 use nica_engine::validate::{self, ComponentSeen, Figures, Health, Judgement, Scrape, Seen};
 use nica_engine::world::Verdict;
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ pub struct Bake {
     /// Which step of the plan this is.
     pub step: usize,
     since: Instant,
-    policy: nica_engine::policy::Validate,
+    policy: Validate,
     baseline: Option<Figures>,
     components: BTreeMap<String, Watched>,
     judgement: Option<Judgement>,
@@ -45,8 +46,7 @@ struct Watched {
 
 impl Bake {
     /// Begin to probe. `baseline`: the figures of the bake of the release that was live before.
-    pub fn begin(step: usize, plan: &Plan, baseline: Option<Figures>) -> Bake {
-        let policy = plan.policy.validate.clone();
+    pub fn begin(step: usize, plan: &Plan, policy: Validate, baseline: Option<Figures>) -> Bake {
         let changed = plan.steps.iter().filter_map(|effect| match effect {
             Effect::SetDesired { component, desired, .. } => {
                 Some((component.clone(), Watched::begin(desired, policy.probes_per_second)))

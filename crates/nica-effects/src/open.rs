@@ -12,11 +12,13 @@ use crate::sight;
 use nica_engine::effect::{Desired, Effect};
 use nica_engine::plan::Plan;
 use nica_migrate::connect::connect;
+use nica_migrate::fence::refuse_pooler;
 use nica_migrate::schema;
 use rand::Rng as _;
 
 /// Make schema `nica` where it is missing; refuse a database that belongs to another environment.
 pub async fn genesis(access: &Access) -> Result<(), Failure> {
+    refuse_pooler(&access.url).await?;
     let mut client = connect(&access.url, "nica/genesis").await.map_err(unreachable)?;
     match schema::genesis(&mut client, &access.service, &access.env).await {
         Ok(_) => Ok(()),

@@ -8,9 +8,11 @@ use crate::hands::Hands;
 use crate::perform::mark;
 use crate::records::run::OpenRun;
 use crate::records::step::{self, At};
+use crate::records::{control, ledger};
 use nica_engine::Effect;
 use nica_engine::next::Waiting;
 use nica_engine::plan::Status;
+use nica_engine::policy;
 use nica_engine::world::World;
 use serde_json::Value;
 use std::time::Duration;
@@ -73,14 +75,21 @@ async fn begin_waiting(
 
 async fn bake(hands: &mut Hands, memory: &mut Memory, run: &OpenRun, n: usize) -> Result<(), Failure> {
     if memory.bake.as_ref().is_none_or(|bake| bake.step != n) {
-        let rows = crate::records::ledger::read(hands.client()).await?;
-        memory.bake = Some(Bake::begin(n, &run.plan, crate::records::ledger::baseline_bake(&rows)));
+        memory.bake = Some(begin_bake(hands, run, n).await?);
     }
     if let Some(bake) = memory.bake.as_mut() {
         let note = bake.look(hands).await?;
         hands.tell(note);
     }
     Ok(())
+}
+
+/// Judged by the stricter of the plan's policy and the last settled run's.
+async fn begin_bake(hands: &Hands, run: &OpenRun, n: usize) -> Result<Bake, Failure> {
+    let rows = ledger::read(hands.client()).await?;
+    let settled = control::settled_policy(hands.client()).await?;
+    let judged = policy::stricter(settled.as_ref(), &run.plan.policy);
+    Ok(Bake::begin(n, &run.plan, judged.validate, ledger::baseline_bake(&rows)))
 }
 
 fn tell_rollout(hands: &Hands, run: &OpenRun, n: usize, world: &World) {

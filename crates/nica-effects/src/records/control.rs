@@ -3,6 +3,7 @@
 use super::{RecordError, blob};
 use nica_engine::Digest;
 use nica_engine::plan::{Live, Plan};
+use nica_engine::policy::Policy;
 use tokio_postgres::{GenericClient, Transaction};
 
 /// The format of records that this program writes, and the newest that it can finish.
@@ -53,6 +54,12 @@ pub async fn read(client: &impl GenericClient) -> Result<Option<Control>, Record
         policy_hash: row.get(7),
         people_hash: row.get(8),
     }))
+}
+
+/// The policy that the last settled run was judged by; none before the first.
+pub async fn settled_policy(client: &impl GenericClient) -> Result<Option<Policy>, RecordError> {
+    let Some(name) = read(client).await?.and_then(|control| control.policy_hash) else { return Ok(None) };
+    Ok(Some(blob::get_value(client, &digest("control", &name)?).await?))
 }
 
 /// The plan's release is live from this commit on, under the rules that it was judged by.

@@ -21,6 +21,9 @@ impl SmallWorld {
                 s.schema.migrations[0] = 1;
                 s.schema.kept[0] = true;
             }
+            // Outside a transaction: it is recorded by itself, once it was seen.
+            Work::Build { migration } => s.schema.migrations[usize::from(migration)] = 1,
+            Work::Drop { migration } => s.schema.migrations[usize::from(migration)] = 0,
             _ if !s.records.open => {}
             Work::Settle { ending } => self.settle(s, ending),
             Work::TurnBack => self.turn_back(s),
@@ -33,16 +36,12 @@ impl SmallWorld {
     fn effect(&self, s: &mut State, work: Work) {
         match work {
             Work::Point { step } => s.note(step, DONE),
-            Work::Up { step } | Work::Build { step } => {
+            Work::Up { step } => {
                 s.schema.migrations[self.migration(s, step)] = 1;
                 s.note(step, DONE);
             }
+            Work::Unpark { .. } => self.unpark(s),
             Work::Down { step, copied } => self.down(s, step, copied),
-            Work::Drop { step } => {
-                s.schema.migrations[self.migration(s, step)] = 0;
-                s.note(step, UNDONE);
-            }
-            Work::Unpark { step } => self.unpark(s, step),
             Work::Seeds { step } => {
                 if s.schema.seeds_before == 0 {
                     s.schema.seeds_before = 1 + s.schema.seeds;
@@ -102,14 +101,13 @@ impl SmallWorld {
         (s.users.value, s.users.copied_back) = (0, false);
     }
 
-    fn unpark(&self, s: &mut State, step: u8) {
+    fn unpark(&self, s: &mut State) {
         s.users.value = s.users.attic;
         if self.rules.is(Wrong::AtticRowKept) {
             s.users.copied_back = s.users.attic != 0;
         } else {
             s.users.attic = 0;
         }
-        s.note(step, DONE);
     }
 
     fn turn_back(&self, s: &mut State) {
@@ -147,7 +145,7 @@ impl SmallWorld {
     }
 
     /// Which migration a step is about.
-    fn migration(&self, s: &State, step: u8) -> usize {
+    pub(crate) fn migration(&self, s: &State, step: u8) -> usize {
         let planned = self.book.planned(s.records.plan);
         let migration = planned.plan.steps[usize::from(step)].migration();
         usize::from(migration.expect("asked of migration steps only").id.starts_with("0002"))

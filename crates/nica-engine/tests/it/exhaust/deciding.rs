@@ -135,15 +135,20 @@ impl SmallWorld {
         }
         let planned = self.book.planned(s.records.plan);
         let undo = status == UNDO_STARTED;
-        (d.work, d.at) = match &planned.plan.steps[usize::from(step)] {
+        let effect = &planned.plan.steps[usize::from(step)];
+        let migration = effect.migration().map_or(0, |_| self.migration(s, step));
+        let d = &mut s.deployers[i];
+        (d.work, d.at) = match effect {
             Effect::RestorePoint => (Work::Point { step }, At::Begin),
             Effect::Sql { .. } if undo => {
                 let early = self.rules.is(Wrong::ParkedBeforeLock);
                 (Work::Down { step, copied: if early { s.users.value } else { 0 } }, At::Begin)
             }
             Effect::Sql { .. } => (Work::Up { step }, At::Begin),
-            Effect::SqlConverge { .. } if undo => (Work::Drop { step }, At::Build),
-            Effect::SqlConverge { .. } => (Work::Build { step }, At::Build),
+            Effect::SqlConverge { .. } => {
+                let migration = migration as u8;
+                (if undo { Work::Drop { migration } } else { Work::Build { migration } }, At::Build)
+            }
             Effect::Unpark { .. } => (Work::Unpark { step }, At::Begin),
             Effect::Seeds { .. } if undo => (Work::SeedsUndo { step }, At::Begin),
             Effect::Seeds { .. } => (Work::Seeds { step }, At::Begin),

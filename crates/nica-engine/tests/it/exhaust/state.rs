@@ -124,11 +124,12 @@ pub(crate) enum Work {
     SeedsUndo {
         step: u8,
     },
+    /// A concurrent index, which may be finished long after its run.
     Build {
-        step: u8,
+        migration: u8,
     },
     Drop {
-        step: u8,
+        migration: u8,
     },
     Commit {
         step: u8,

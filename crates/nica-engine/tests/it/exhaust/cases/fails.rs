@@ -46,10 +46,10 @@ must_fail! {
             r.budget.kills = 0;
         }
     lit11_sessions_ended_before_the_fence: [SessionsEndedFirst]
-        breaks LowerFenceInPostgres, from outside Some(NotGolden);
+        breaks LowerFenceInPostgres, from outside Some(NotQuiet);
         in |r| { r.migrations = INDEX; r.main = false; r.budget.kills = 0; }
     lit12_index_build_reconnects: [ReconnectsWithoutGuard]
-        breaks LowerFenceInPostgres, from outside Some(NotGolden);
+        breaks LowerFenceInPostgres, from outside Some(NotQuiet);
         in |r| { r.migrations = INDEX; r.main = false; r.budget.kills = 0; }
     lit15_migrate_seed_races_the_first_deploy: [MigrateSeedRaces]
         breaks NotQuiet, from outside Some(NotQuiet);
@@ -105,7 +105,7 @@ must_fail! {
         breaks Deadlock, from outside Some(Deadlock);
         in |r| { r.commands[1] = Absent; r.hosts_die = true; }
     m10_index_builds_never_ended: [SessionsNeverEnded]
-        breaks LowerFenceInPostgres, from outside Some(NotGolden);
+        breaks LowerFenceInPostgres, from outside Some(NotQuiet);
         in |r| { r.commands[1] = Absent; r.migrations = INDEX; r.main = false; }
     m11_direction_in_memory: [DirectionInMemory]
         breaks IllegalStatus, from outside None;
