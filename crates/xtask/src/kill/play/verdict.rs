@@ -77,6 +77,9 @@ pub(super) fn judge(case: &Case, golden: &Golden, state: &State, ended: &Ended) 
     if ledger.open {
         wrong.push(format!("the run is not closed: {ledger}"));
     }
+    if !ledger.chained {
+        wrong.push("an entry of the ledger does not follow the one before it".to_string());
+    }
     if named_by_ledger(ledger) != Some(named) {
         wrong.push(format!("{named:?} is there, the ledger says {ledger}"));
     }
@@ -175,7 +178,14 @@ mod tests {
         Ended {
             code,
             found_open: ending != "live" || version != "1",
-            ledger: Last { count: 2, ending: ending.into(), version: version.into(), kept, open },
+            ledger: Last {
+                count: 2,
+                ending: ending.into(),
+                version: version.into(),
+                kept,
+                open,
+                chained: true,
+            },
         }
     }
 
