@@ -39,6 +39,10 @@ const QUIET: [&str; 11] = [
 /// These begin like a look and are none.
 const NOT_QUIET: [&str; 3] = ["select-nica-guard", "select-pg_terminate_backend", "select-set_config"];
 
+/// Turns before the first step that whoever takes over says too.
+const OF_A_TAKEOVER: [&str; 6] =
+    ["hello", "admit", "update-nica-fence", "with-seen", "select-pg_terminate_backend", "select-set_config"];
+
 /// Turns that are worth a stop, each once, in the order of the run.
 pub(crate) fn points(turns: &[Turn]) -> Result<Vec<&Turn>> {
     let mut seen = BTreeSet::new();
@@ -104,7 +108,7 @@ fn pairs(story: Story, faults: &[Fault]) -> Vec<Case> {
         faults.iter().filter(|f| f.actor == Actor::Deployer && f.how != How::KillLost).collect();
     let mut dice = Dice(0x5eed);
     let mut cases = Vec::new();
-    let begins_a_takeover = |f: &Fault| f.point.phase == "opening" && !f.point.words.starts_with("insert");
+    let begins_a_takeover = |f: &Fault| f.point.phase == "opening" && begins(&f.point, &OF_A_TAKEOVER);
     for _ in 0..PAIRS * 20 {
         if cases.len() >= PAIRS || down.is_empty() {
             break;

@@ -104,7 +104,8 @@ impl Reader {
             .filter(|(kind, _)| !(binds && *kind == b'P'))
             .map(|(_, said)| said)
             .collect();
-        said.join(" ; ").split_whitespace().collect::<Vec<_>>().join(" ")
+        let lines = said.iter().map(|said| without_comment_lines(said)).collect::<Vec<_>>().join(" ; ");
+        lines.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     fn say_frame(&mut self, frame: &Frame) -> Option<String> {
@@ -129,6 +130,11 @@ impl Reader {
             _ => None,
         }
     }
+}
+
+/// Lines that are comments as a whole would hide the statement once everything is one line.
+fn without_comment_lines(said: &str) -> String {
+    said.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n")
 }
 
 fn until_nul(bytes: &[u8]) -> (&[u8], &[u8]) {
