@@ -58,6 +58,8 @@ fn strikes(turn: &Turn, quiet: bool, first_of_phase: bool) -> Vec<Strike> {
         strikes.push((Place::Sent, Actor::Deployer, How::Stop));
     }
     strikes.extend(if turn.database { at_the_database() } else { on_the_way_to_the_target() });
+    // An index may take as long as the policy lets a statement take: minutes.
+    strikes.retain(|(_, _, how)| *how != How::Delay || turn.effect != "sql_converge");
     if turn.said.starts_with("set ") {
         strikes.push((Place::Request, Actor::Deployer, How::StopRestart));
     }
