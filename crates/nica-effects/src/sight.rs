@@ -9,7 +9,11 @@ use nica_engine::world::{SeedsSeen, World};
 use nica_migrate::fingerprint::Fingerprint;
 use nica_migrate::seed::SeedFile;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio_postgres::Client;
+
+/// One catalogue query, however large the schema is.
+const SCHEMA_LIMIT: Duration = Duration::from_secs(30);
 
 pub struct Sight {
     /// None where NICA was never here.
@@ -61,7 +65,7 @@ pub async fn projection(
         };
         Some((name.clone(), state))
     });
-    let fingerprint = Fingerprint::read(client).await.map_err(|e| Failure::Records(e.to_string()))?;
+    let fingerprint = fingerprint(client).await?;
     Ok(Projection {
         env_id: env_id.to_string(),
         components: states.collect(),
@@ -69,4 +73,11 @@ pub async fn projection(
         schema: Some(fingerprint.hash()),
         seeds: nica_migrate::seed::digest(client).await.map_err(Failure::seeds)?,
     })
+}
+
+/// A read that fails is a lost connection, or an object that went while it was read: looking again helps both.
+async fn fingerprint(client: &mut Client) -> Result<Fingerprint, Failure> {
+    let late = |_| Failure::Lost(format!("the schema was not read within {} s", SCHEMA_LIMIT.as_secs()));
+    let read = tokio::time::timeout(SCHEMA_LIMIT, Fingerprint::read(client)).await.map_err(late)?;
+    read.map_err(|error| Failure::Lost(error.to_string()))
 }
