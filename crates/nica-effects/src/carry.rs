@@ -156,12 +156,13 @@ async fn turn_back(
     let suspect = suspect(run, memory, world);
     let refused =
         !world.abort && (suspect.is_some() || memory.refused.is_some() || world.verdict != Verdict::Pending);
-    let turned = Turned { reason: reason.clone(), refused, suspect };
+    let log = suspect.as_deref().map(|name| hands.last_words(name)).unwrap_or_default();
+    let turned = Turned { reason: reason.clone(), refused, suspect: suspect.clone() };
     let tx = hands.guarded().await?;
     run::turn_back(&tx, &run.id, &turned).await?;
     tx.commit().await?;
     memory.refused = None;
-    hands.tell(Event::TurnedBack { reason });
+    hands.tell(Event::TurnedBack { reason, component: suspect, log });
     Ok(None)
 }
 

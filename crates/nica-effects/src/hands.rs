@@ -50,6 +50,8 @@ pub struct Hands {
     target: Option<TargetClient>,
     /// Up to where the target's history was seen.
     cursor: Option<Cursor>,
+    /// The last log lines of components that cannot come up, as last seen.
+    last_words: BTreeMap<String, Vec<String>>,
     lease: Lease,
     client: Client,
     /// Suffix of the open run, once there is one; part of our session names.
@@ -66,7 +68,9 @@ impl Hands {
         let lease = Lease::wait(&access.url, &holder, access.lease_ttl, patience).await?;
         let fence = lease.number();
         let client = session(&access, fence, None).await?;
-        let mut hands = Hands { access, fence, target: None, cursor: None, lease, client, suffix: None };
+        let last_words = BTreeMap::new();
+        let mut hands =
+            Hands { access, fence, target: None, cursor: None, last_words, lease, client, suffix: None };
         hands.admit_database().await?;
         Ok(hands)
     }
@@ -102,7 +106,14 @@ impl Hands {
     pub async fn components(&mut self) -> Result<BTreeMap<String, Seen>, Failure> {
         let observed = self.target()?.observe().await?;
         self.cursor = Some(observed.cursor);
+        let doomed = observed.components.iter().filter_map(|(name, c)| Some((name, c.doomed.as_ref()?)));
+        self.last_words = doomed.map(|(name, why)| (name.clone(), why.log_tail.clone())).collect();
         Ok(observed.components)
+    }
+
+    /// What a component that cannot come up logged last, oldest first.
+    pub fn last_words(&self, component: &str) -> Vec<String> {
+        self.last_words.get(component).cloned().unwrap_or_default()
     }
 
     /// Come back as soon as the target differs from what was last seen of it, at the latest after `limit`.

@@ -3,6 +3,7 @@
 //! Before `open` nothing outside NICA's own schema is touched, save content that nobody looks at yet: executables
 //! in the target's store, under the name of their own digest.
 
+use crate::event::{Event, Outline};
 use crate::failure::Failure;
 use crate::hands::{Access, Hands};
 use crate::process::Pins;
@@ -10,11 +11,12 @@ use crate::records::control;
 use crate::records::run::{self, Judged, Opening, Participants};
 use crate::sight;
 use nica_engine::effect::{Desired, Effect};
-use nica_engine::plan::Plan;
+use nica_engine::plan::{Plan, Status};
 use nica_migrate::connect::connect;
 use nica_migrate::fence::refuse_pooler;
 use nica_migrate::schema;
 use rand::Rng as _;
+use std::sync::Arc;
 
 /// Make schema `nica` where it is missing; refuse a database that belongs to another environment.
 pub async fn genesis(access: &Access) -> Result<(), Failure> {
@@ -59,7 +61,9 @@ pub async fn open(
     run::open(&tx, plan, &opening).await?;
     tx.commit().await?;
     hands.name_run(&id).await?;
-    hands.tell(crate::event::Event::Opened { run: id });
+    let statuses = vec![Status::Pending; plan.steps.len()];
+    let outline = Arc::new(Outline::of(plan, judged, &statuses, None));
+    hands.tell(Event::Opened { run: id, outline });
     admit_target(hands).await?;
     pin(hands, plan).await?;
     is_as_planned(hands, plan).await
@@ -69,7 +73,7 @@ pub async fn open(
 pub async fn admit_target(hands: &mut Hands) -> Result<(), Failure> {
     hands.admit_target().await?;
     let participants = vec!["database".to_string(), "target".to_string()];
-    hands.tell(crate::event::Event::Admitted { fence: hands.fence, participants });
+    hands.tell(Event::Admitted { fence: hands.fence, participants });
     Ok(())
 }
 

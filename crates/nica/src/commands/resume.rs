@@ -4,12 +4,13 @@ use super::context::Context;
 use crate::exit::Exit;
 use crate::output;
 use nica_effects::carry::{Carried, Memory, carry};
-use nica_effects::event::Event;
+use nica_effects::event::{Event, Outline};
 use nica_effects::hands::Hands;
 use nica_effects::open;
 use nica_effects::records::run;
 use nica_engine::next::{Direction, Ending};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
@@ -53,7 +54,8 @@ async fn carry_open(hands: &mut Hands, open: &run::OpenRun) -> anyhow::Result<Ca
     hands.name_run(&open.id).await?;
     open::admit_target(hands).await?;
     let direction = if open.direction == Direction::Back { "back" } else { "forward" };
-    hands.tell(Event::Resumed { run: open.id.clone(), direction });
+    let outline = Outline::of(&open.plan, &open.judged, &open.statuses, open.turned.as_ref());
+    hands.tell(Event::Resumed { run: open.id.clone(), direction, outline: Arc::new(outline) });
     let as_planned = open::is_as_planned(hands, &open.plan).await?;
     let mut memory = Memory::drifted(!as_planned);
     Ok(carry(hands, &mut memory).await?)
