@@ -1,5 +1,6 @@
 //! `nica resume`: finish an open run, whoever opened it. `deploy` does the same before it plans.
 
+use super::again::until_answered;
 use super::context::Context;
 use crate::exit::Exit;
 use crate::output;
@@ -17,7 +18,7 @@ pub(super) async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
     let access = context.access(env, context.output.sink(env))?;
     open::genesis(&access).await?;
     let mut hands = Hands::take(access).await?;
-    let answer = resume(context, &mut hands).await;
+    let answer = until_answered(&mut hands, async |hands| resume(context, hands).await).await;
     hands.release().await;
     answer
 }
@@ -25,8 +26,7 @@ pub(super) async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
 async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     hands.start_target().await?;
-    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)?
-    else {
+    let Some(open) = open::open_run(hands).await? else {
         context.output.result(&json!({ "open_run": null }), "no run is open. Exit 0.");
         return Ok(Exit::Done);
     };
@@ -35,15 +35,15 @@ async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
     Ok(report(context, &carried, &open.plan.version, baseline, begun))
 }
 
-/// Carry what somebody left open. An exit is answered where the run stays open, so that nothing new can begin.
+/// Carry what somebody left open. An exit is answered where the run stays open, so that nothing new can begin, and
+/// where it is our own, whose opening we did not hear of.
 pub(super) async fn finish_open_run(context: &Context, hands: &mut Hands) -> anyhow::Result<Option<Exit>> {
     let begun = Instant::now();
-    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)?
-    else {
+    let Some(open) = open::open_run(hands).await? else {
         return Ok(None);
     };
     let carried = carry_open(hands, &open).await?;
-    if let Carried::Settled { .. } = carried {
+    if matches!(carried, Carried::Settled { .. }) && !hands.began(&open.id) {
         return Ok(None);
     }
     let baseline = open.plan.baseline.as_ref().map(|b| b.version.as_str());
