@@ -117,6 +117,10 @@ async fn an_interrupt_leaves_the_tree_and_says_what_is_open() {
     let stopped = tokio::task::spawn_blocking(move || run(deploy, Some("▸ bake"))).await.expect("no panic");
     assert_eq!(stopped.code, Some(130), "{}", stopped.contents());
     stopped.shows(&["✓ admitted", "✓ backend", "▸ bake", "interrupted: the run is open", "Exit 130."]);
+    let status = place.nica(&["status"]).output().expect("it runs");
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    let parts = ["1 is baking, open for", "nobody acts", "= next: nica resume --env dev"];
+    assert!(parts.iter().all(|part| status.contains(part)), "{status}");
     let resume = place.nica(&["resume", "--env", "dev"]);
     let live = tokio::task::spawn_blocking(move || run(resume, None)).await.expect("no panic");
     assert_eq!(live.code, Some(0), "{}", live.contents());
