@@ -113,6 +113,8 @@ impl Pen {
             Mark::Failed => ('✗', group.took),
         };
         let detail = match group.until {
+            // Samples are missing; it waits for them up to its longest.
+            Some(until) if until <= self.now => "longer than planned".to_string(),
             Some(until) => format!("{} left", span(ceil(until.saturating_sub(self.now)))),
             None => group.detail.clone(),
         };
