@@ -4,6 +4,8 @@
 //! world, walks the plan from its start and does what is missing. Going back never needs an approval, a window
 //! or the new release's files.
 
+mod contract;
+
 use crate::effect::{Desired, Effect};
 use crate::plan::{OnInconclusive, Plan, Status, Step};
 use crate::undo::{self, Changed, Fate};
@@ -42,6 +44,8 @@ pub enum Waiting {
     Deletion(usize),
     BaselineServes(String),
     Barrier,
+    /// Before a contract: every program but the live one, and its sessions.
+    OlderPrograms,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,9 +58,14 @@ pub enum Ending {
     /// The world was not what the plan was made for; nothing outside our own schema was written.
     Refused,
     Superseded,
+    /// A contract run is over: some, all or none of its migrations are applied, and none of them goes back.
+    Contracted,
 }
 
 pub fn next(plan: &Plan, statuses: &[Status], direction: Direction, world: &World) -> Action {
+    if plan.is_contract() {
+        return contract::next(plan, statuses, world);
+    }
     let action = match direction {
         Direction::Forward => forward(plan, statuses, world),
         Direction::Back => back(plan, statuses, world),

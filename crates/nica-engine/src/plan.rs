@@ -3,6 +3,8 @@
 //! A plan holds no evidence, no clock and no resource version, so that the same release against the same world
 //! has the same hash today and tomorrow. That hash is what people sign.
 
+mod contract;
+
 use crate::canonical::Digest;
 use crate::effect::{Desired, Effect, SecretName};
 pub use crate::policy::OnInconclusive;
@@ -11,6 +13,8 @@ use crate::release::{Migration, Phase, Release, UndoClass};
 use crate::world::{MigrationSeen, World};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+pub use contract::{contract, contracts_pending};
 
 pub const PLAN_FORMAT: u32 = 1;
 
@@ -137,6 +141,11 @@ impl Plan {
     /// Nothing to do: the release is what is there.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// A run of contract migrations; such a plan does nothing else.
+    pub fn is_contract(&self) -> bool {
+        self.steps.iter().any(|e| e.migration().is_some_and(|m| m.phase == Phase::Contract))
     }
 
     pub fn commit_step(&self) -> Option<usize> {

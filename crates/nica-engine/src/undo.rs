@@ -7,7 +7,7 @@
 use crate::effect::{Desired, Effect, Generation};
 use crate::plan::{Plan, Status, Step};
 use crate::release::{Migration, UndoClass};
-use crate::world::World;
+use crate::world::{ComponentSeen, World};
 use std::collections::BTreeSet;
 
 /// What becomes of a migration of this run.
@@ -74,6 +74,18 @@ pub fn no_process_alive(plan: &Plan, world: &World) -> bool {
 /// Neither a process nor a database session of the new release is left: nothing of it can commit any more.
 pub fn barrier_passed(plan: &Plan, world: &World) -> bool {
     no_process_alive(plan, world) && world.sessions.is_disjoint(&new_generations(plan))
+}
+
+/// Only the live release's own programs are alive, asked for or connected: nothing older can commit any more. Asked of
+/// what is there and not of a list of older releases, so that a program nobody remembers counts too.
+pub fn only_live_can_commit(plan: &Plan, world: &World) -> bool {
+    let Some(live) = &plan.baseline else { return false };
+    let own = |name: &str| live.components.get(name).map(Desired::generation);
+    let all: BTreeSet<_> = live.components.values().map(Desired::generation).collect();
+    let settled = |(name, seen): (&String, &ComponentSeen)| {
+        (seen.generation.is_none() || seen.generation == own(name)) && seen.alive.is_subset(&all)
+    };
+    world.components.iter().all(settled) && world.sessions.is_subset(&all)
 }
 
 /// Later migrations first: downs stop at the first one that stays, so that what stays is a prefix that was

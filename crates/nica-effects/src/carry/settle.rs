@@ -13,8 +13,14 @@ use nica_engine::next::Ending;
 use nica_engine::plan::Status;
 use nica_migrate::seed;
 
-pub(super) async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<Carried, Failure> {
+pub(super) async fn settle(
+    hands: &mut Hands,
+    memory: &Memory,
+    run: &OpenRun,
+    ending: Ending,
+) -> Result<Carried, Failure> {
     let retained = retained(run);
+    let reason = reason(memory, run, ending);
     let (env_id, projection) = read_back(hands).await?;
     let (fence, host) = (hands.fence, hands.access.host.clone());
     let tx = hands.guarded().await?;
@@ -23,16 +29,40 @@ pub(super) async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> 
         // There is no way back from here on, so nothing is left to be taken back.
         seed::forget_undo(&tx, &run.id).await.map_err(Failure::seeds)?;
     }
-    let closing = Closing { ending, retained: &retained, projection, fence, host: &host, env_id: &env_id };
+    let closing = Closing {
+        ending,
+        retained: &retained,
+        reason: reason.as_deref(),
+        projection,
+        fence,
+        host: &host,
+        env_id: &env_id,
+    };
     let anchor = ledger::append(&tx, run, &closing).await?;
-    run::close(&tx, &run.id, ending, &retained).await?;
+    run::close(&tx, &run.id, ending, &retained, reason.as_deref()).await?;
     tx.commit().await?;
-    let reason = run.turned.as_ref().map(|t| t.reason.clone());
     let carried = Carried::Settled { run: run.id.clone(), ending, reason, retained };
     tell(hands, &carried);
     hands.tell(Event::Anchored { entries: anchor.entries, last: anchor.last });
     sweep_store(hands, run, ending).await;
     Ok(carried)
+}
+
+/// Why a run turned back; of a contract run, how far it came and what stopped it.
+fn reason(memory: &Memory, run: &OpenRun, ending: Ending) -> Option<String> {
+    if ending != Ending::Contracted {
+        return run.turned.as_ref().map(|t| t.reason.clone());
+    }
+    let contracts = || run.plan.steps().filter(|s| s.effect.migration().is_some());
+    let (of, done) = (contracts().count(), contracts().filter(|s| run.statuses[s.n] == Status::Done).count());
+    let stopped = match (&memory.refused, &run.abort_by) {
+        _ if done == of => None,
+        (Some(refused), _) => Some(refused.why.clone()),
+        (None, Some(who)) => Some(format!("aborted by {who}")),
+        (None, None) => Some("the time to go forward has passed".to_string()),
+    };
+    let stopped = stopped.map(|why| format!("; stopped: {why}")).unwrap_or_default();
+    Some(format!("{done} of {of} contracts applied{stopped}"))
 }
 
 /// The store keeps what is live. The run is settled: a sweep that fails is made up for by the next.

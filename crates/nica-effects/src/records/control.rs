@@ -17,6 +17,8 @@ pub struct Control {
     pub managed: bool,
     pub open_run: Option<String>,
     pub baseline: Option<Live>,
+    /// The highest contract that was ever applied.
+    pub compat_floor: Option<String>,
     pub policy_hash: Option<String>,
     pub people_hash: Option<String>,
 }
@@ -35,8 +37,8 @@ pub async fn read(client: &impl GenericClient) -> Result<Option<Control>, Record
     if !client.query_one(exists, &[]).await?.get::<_, bool>(0) {
         return Ok(None);
     }
-    let select = "SELECT service, env, env_id::text, format, managed, open_run, baseline, policy_hash, people_hash \
-                  FROM nica.control";
+    let select = "SELECT service, env, env_id::text, format, managed, open_run, baseline, policy_hash, people_hash, \
+                  compat_floor FROM nica.control";
     let Some(row) = client.query_opt(select, &[]).await? else { return Ok(None) };
     let format: i32 = row.get(3);
     check_format("control row of", row.get(1), format as u32)?;
@@ -53,6 +55,7 @@ pub async fn read(client: &impl GenericClient) -> Result<Option<Control>, Record
         baseline,
         policy_hash: row.get(7),
         people_hash: row.get(8),
+        compat_floor: row.get(9),
     }))
 }
 

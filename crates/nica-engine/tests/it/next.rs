@@ -4,6 +4,7 @@
 //! A row is a moment of one run (`scene`), what is different about it, and what `next` says.
 
 mod back;
+mod contract;
 mod forward;
 mod scene;
 mod status;

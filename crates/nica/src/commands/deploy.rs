@@ -1,14 +1,14 @@
 //! `nica deploy`: finish what is open, plan, gate, open, carry to an end.
 
 use super::context::Context;
-use super::gathering::{Said, gather};
-use super::preparation::{Preparation, prepare};
+use super::gathering::gather;
+use super::preparation::{Preparation, Purpose, prepare};
+use super::recorded::Source;
 use super::resume;
 use crate::cli;
 use crate::config::variables;
 use crate::exit::Exit;
 use crate::plan_file::PlanFile;
-use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
 use nica_effects::carry::{Memory, carry};
 use nica_effects::hands::Hands;
@@ -22,16 +22,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What is to be deployed, and the plan that it must come to, where one was written before.
-struct Wish {
-    release: PathBuf,
-    file: ReleaseFile,
-    plan: Option<(PathBuf, PlanFile)>,
+pub(super) struct Wish {
+    pub source: Source,
+    pub plan: Option<(PathBuf, PlanFile)>,
 }
 
 pub(super) async fn run(context: &Context, args: &cli::Deploy) -> anyhow::Result<Exit> {
     let wish = wish(args)?;
     let env = &args.env.env;
-    let words = format!("{} → {env}", wish.file.release.version);
+    let words = format!("{} → {env}", wish.source.file.release.version);
     let access = context.access(env, context.output.sink(&words))?;
     open::genesis(&access).await?;
     let mut hands = Hands::take(access).await?;
@@ -56,8 +55,7 @@ fn wish(args: &cli::Deploy) -> anyhow::Result<Wish> {
     };
     let named = args.release.clone().or_else(|| plan.as_ref().map(|(_, file)| file.release_file.clone()));
     let release = named.context("find a release: name one with --release FILE or --plan FILE")?;
-    let file = ReleaseFile::read(&release)?;
-    Ok(Wish { release, file, plan })
+    Ok(Wish { source: Source::of_file(&release)?, plan })
 }
 
 async fn deploy(context: &Context, hands: &mut Hands, env: &str, wish: &Wish) -> anyhow::Result<Exit> {
@@ -67,23 +65,38 @@ async fn deploy(context: &Context, hands: &mut Hands, env: &str, wish: &Wish) ->
         return Ok(exit);
     }
     let components = hands.components().await?;
-    let prepared = prepare(context, env, &wish.file, hands.client_mut(), &components).await?;
+    let source = (Purpose::Deploy, &wish.source);
+    let prepared = prepare(context, env, source, hands.client_mut(), &components).await?;
     if prepared.plan.is_empty() {
-        let value = json!({ "end": "live", "changed": false, "version": prepared.plan.version, "exit": 0 });
-        context.output.result(&value, &format!("live: {} already. Exit 0.", prepared.plan.version));
+        let (version, pending) = (&prepared.plan.version, &prepared.pending);
+        let value = json!({ "end": "live", "changed": false, "version": version, "contracts_pending": pending, "exit": 0 });
+        context.output.progress(&context.output.pending(pending, env));
+        context.output.result(&value, &format!("live: {version} already. Exit 0."));
         return Ok(Exit::Done);
     }
-    if let Some(exit) = outdated(context, wish, &prepared) {
+    go(context, hands, env, wish, &prepared, begun).await
+}
+
+/// Gate the plan, open a run for it and carry it to its end.
+pub(super) async fn go(
+    context: &Context,
+    hands: &mut Hands,
+    env: &str,
+    wish: &Wish,
+    prepared: &Preparation,
+    begun: Instant,
+) -> anyhow::Result<Exit> {
+    if let Some(exit) = outdated(context, wish, prepared) {
         return Ok(exit);
     }
-    let said = Said { release: &wish.release, plan: wish.plan.as_ref().map(|(path, _)| path.as_path()) };
-    let input = gather(context, env, &wish.file, &prepared, hands.client(), said).await?;
+    let said = (&wish.source, wish.plan.as_ref().map(|(path, _)| path.as_path()));
+    let input = gather(context, env, said, prepared, hands.client()).await?;
     let report = gates::judge(&input);
-    context.output.progress(&context.output.plan(&prepared.plan, Some(&report)));
-    if let Some(exit) = refused(context, &prepared, &report) {
+    context.output.progress(&context.output.plan(&prepared.plan, prepared.left(), Some(&report)));
+    if let Some(exit) = refused(context, prepared, &report) {
         return Ok(exit);
     }
-    store(hands, &prepared).await?;
+    store(hands, prepared).await?;
     let judged = Judged { approvals: approvers(&input), gates: report, waivers: input.waivers };
     let as_planned = open::open(hands, &prepared.plan, &variables::actor(), &prepared.texts, &judged).await?;
     let mut memory = Memory::drifted(!as_planned);

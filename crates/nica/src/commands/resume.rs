@@ -72,7 +72,7 @@ pub(super) fn report(
     let (value, text) = match carried {
         Carried::Settled { ending, reason, retained, run } => (
             json!({ "end": ending, "version": version, "run": run, "reason": reason, "retained": retained, "seconds": seconds, "exit": exit as u8 }),
-            output::ending(*ending, version, baseline, seconds, exit as u8),
+            output::ending((*ending, reason.as_deref()), version, baseline, seconds, exit as u8),
         ),
         Carried::Interrupted => (
             json!({ "end": "interrupted", "version": version, "exit": exit as u8 }),
@@ -96,7 +96,7 @@ pub(super) fn report(
 
 fn exit(carried: &Carried) -> Exit {
     match carried {
-        Carried::Settled { ending: Ending::Live, .. } => Exit::Done,
+        Carried::Settled { ending: Ending::Live | Ending::Contracted, .. } => Exit::Done,
         Carried::Settled { ending: Ending::Back | Ending::Absent, .. } => Exit::Back,
         Carried::Settled { ending: Ending::Refused | Ending::Superseded, .. } => Exit::Outdated,
         Carried::Interrupted => interrupted(),

@@ -40,6 +40,13 @@ impl SmallWorld {
                 s.schema.migrations[self.migration(s, step)] = 1;
                 s.note(step, DONE);
             }
+            Work::Contract { step } => {
+                if s.old_alive() || s.old_connected() {
+                    s.break_with(Broken::ContractWhileAlive);
+                }
+                s.schema.contracted = true;
+                s.note(step, DONE);
+            }
             Work::Unpark { .. } => self.unpark(s),
             Work::Down { step, copied } => self.down(s, step, copied),
             Work::Seeds { step } => {
@@ -124,7 +131,7 @@ impl SmallWorld {
             s.break_with(Broken::DirectionTurned);
         }
         for (step, effect) in planned.plan.steps.iter().enumerate() {
-            if effect.migration().is_some() && s.status(step as u8) == RETAINED {
+            if s.status(step as u8) == RETAINED && effect.migration().is_some() {
                 s.schema.kept[self.migration(s, step as u8)] = true;
             }
         }

@@ -60,7 +60,9 @@ impl SmallWorld {
             return Some(0);
         }
         match work {
-            Work::Up { step } | Work::Down { step, .. } if here.users.statement != Statement::None => {
+            Work::Up { step } | Work::Down { step, .. } | Work::Contract { step }
+                if !matches!(here.users.statement, Statement::None | Statement::Old) =>
+            {
                 Some(step + 1)
             }
             _ => None,
@@ -135,7 +137,7 @@ fn give_up_waiting(here: &State, i: usize, out: &mut Out<'_>) {
 /// What a transaction locks besides the fence row: the run's row, tables, seed rows.
 fn lock_class(work: Work) -> u8 {
     match work {
-        Work::Up { .. } | Work::Down { .. } | Work::Unpark { .. } | Work::ByHand => 1,
+        Work::Up { .. } | Work::Down { .. } | Work::Unpark { .. } | Work::Contract { .. } | Work::ByHand => 1,
         Work::Seeds { .. } | Work::SeedsUndo { .. } => 2,
         _ => 3,
     }
@@ -159,7 +161,7 @@ impl State {
         if self.records.holder == i as u8 + 1 {
             self.records.holder = 0;
         }
-        let again = i == LAST && why != Exit::Done;
+        let again = i == LAST && !matches!(why, Exit::Done | Exit::BelowFloor);
         let life = if again { Life::New } else { Life::Gone };
         self.deployers[i] = Deployer { life, ..Deployer::default() };
     }

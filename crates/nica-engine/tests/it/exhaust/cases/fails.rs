@@ -1,6 +1,6 @@
 //! Old readings of the design (`lit…`) and mutants of it (`m…`): each must break, and in this way.
 
-use super::super::rules::Command::{Absent, Deploy, MigrateSeed, Resume};
+use super::super::rules::Command::{Absent, Contract, Deploy, MigrateSeed, Resume};
 use super::super::rules::{Second, Wrong};
 use super::super::state::Broken;
 use super::{INDEX, NONE, PARKING, STICKY, fails, rules};
@@ -89,6 +89,32 @@ must_fail! {
     m5_barrier_skipped: [BarrierSkipped]
         breaks Unserved, from outside Some(Unserved);
         in |r| { r.commands = [Absent, Absent, Deploy(2)]; r.migrations = PARKING; }
+    m5b_barrier_skipped_before_a_contract: [BarrierSkipped]
+        breaks ContractWhileAlive, from outside Some(Unserved);
+        in |r| {
+            r.commands = [Deploy(2), Absent, Contract];
+            r.contract = true;
+            r.migrations = NONE;
+            r.budget.statements = 1;
+            r.budget.kills = 0;
+        }
+    m5b_contract_asks_for_processes_only: [ContractIgnoresSessions]
+        breaks ContractWhileAlive, from outside Some(Unserved);
+        in |r| {
+            r.commands = [Deploy(2), Absent, Contract];
+            r.contract = true;
+            r.migrations = NONE;
+            r.budget.statements = 1;
+            r.budget.kills = 0;
+        }
+    floor_is_not_looked_at: [FloorForgotten]
+        breaks Unserved, from outside Some(Unserved);
+        in |r| {
+            r.commands = [Deploy(2), Contract, Deploy(1)];
+            r.contract = true;
+            r.migrations = NONE;
+            r.budget.kills = 0;
+        }
     m5c_barrier_without_sessions_and_parked_before_the_lock: [BarrierWithoutSessions, ParkedBeforeLock]
         breaks LostValue, from outside Some(LostValue);
         in |r| { r.commands = [Absent, Absent, Deploy(2)]; r.migrations = PARKING; r.budget.statements = 1; }

@@ -1,6 +1,6 @@
 //! Narrow worlds: each in seconds, in every run.
 
-use super::super::rules::Command::{Absent, Deploy, MigrateSeed, Resume};
+use super::super::rules::Command::{Absent, Contract, Deploy, MigrateSeed, Resume};
 use super::super::rules::{Second, Wrong, Wrongs};
 use super::{INDEX, NONE, PARKING, STICKY, holds, of, rules};
 use nica_engine::release::UndoClass::{Lossless, Parking, Sticky};
@@ -53,6 +53,56 @@ must_hold! {
         r.main = false;
         r.second = Second::New;
         r.budget.kills = 2;
+    }
+    i11_contract_then_back_below_it: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.budget.statements = 1;
+    }
+    i11_contract_then_the_next_release: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(3)];
+        r.contract = true;
+        r.migrations = NONE;
+        r.budget.statements = 1;
+        r.budget.kills = 2;
+    }
+    i11_contract_of_the_last_one: |r| {
+        r.commands = [Deploy(2), Contract, Contract];
+        r.contract = true;
+        r.budget.statements = 1;
+    }
+    i11_contract_lost_answer_and_duplicate: |r| {
+        r.commands = [Deploy(2), Absent, Contract];
+        r.contract = true;
+        r.migrations = NONE;
+        r.budget.lost_answers = 1;
+        r.budget.duplicates = 1;
+    }
+    i11_contract_beside_a_deploy: |r| {
+        r.commands = [Contract, Deploy(2), Contract];
+        r.contract = true;
+        r.budget.lost_answers = 1;
+    }
+    i11_contract_records_in_flight: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.main = false;
+        r.second = Second::New;
+        r.migrations = NONE;
+        r.records_in_flight = true;
+    }
+    i11_contract_when_a_component_was_dropped: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.second = Second::Dropped;
+        r.migrations = NONE;
+        r.budget.statements = 1;
+    }
+    i11_contract_hosts_die: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.migrations = NONE;
+        r.hosts_die = true;
     }
     i12_index_and_component: |r| {
         r.commands[1] = Absent;

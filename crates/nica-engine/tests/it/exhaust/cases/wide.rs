@@ -1,7 +1,7 @@
 //! Wide worlds, up to tens of millions of states, minutes and gigabytes each:
 //! `cargo test -p nica-engine --test it wide_ -- --ignored --test-threads 1`.
 
-use super::super::rules::Command::{Absent, Deploy, MigrateSeed, Resume};
+use super::super::rules::Command::{Absent, Contract, Deploy, MigrateSeed, Resume};
 use super::super::rules::{Second, Wrong, Wrongs};
 use super::{INDEX, NONE, PARKING, STICKY, holds, of, rules};
 use nica_engine::release::UndoClass::{Parking, Sticky};
@@ -53,6 +53,21 @@ must_hold! {
         r.commands = [Deploy(2), Resume, Deploy(3)];
         r.budget.kills = 2;
         r.budget.lost_answers = 1;
+    }
+    wide_i11_contract: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.budget.kills = 2;
+        r.budget.statements = 1;
+    }
+    wide_i11_contract_parking_everything: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.migrations = PARKING;
+        r.budget.kills = 2;
+        r.budget.statements = 2;
+        r.budget.lost_answers = 1;
+        r.budget.duplicates = 1;
     }
     wide_i12_index_and_component: |r| {
         r.migrations = INDEX;
