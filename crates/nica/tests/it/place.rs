@@ -1,0 +1,163 @@
+//! One environment of a test: a database of its own, a target, a project folder whose releases are made from it.
+
+use nica_migrate::DbUrl;
+use nica_migrate::connect::connect;
+use nica_migrate::scratch::ScratchCluster;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tokio_postgres::Client;
+
+pub(crate) struct Place {
+    pub(crate) url: DbUrl,
+    folder: tempfile::TempDir,
+    _cluster: ScratchCluster,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Came {
+    pub(crate) exit: Option<i32>,
+    /// The lines of stdout.
+    pub(crate) told: Vec<Value>,
+    #[expect(dead_code, reason = "shown by Debug, when a test fails")]
+    pub(crate) errors: String,
+}
+
+impl Came {
+    /// Its last line: how it ended.
+    pub(crate) fn end(&self) -> &Value {
+        self.told.last().unwrap_or(&Value::Null)
+    }
+}
+
+/// Folder, up.sql, migration.toml.
+pub(crate) type Migration<'a> = (&'a str, &'a str, &'a str);
+
+impl Place {
+    pub(crate) async fn new() -> Place {
+        let cluster = ScratchCluster::start().await.expect("a scratch cluster starts");
+        let url = cluster.create_database("app").await.expect("a database");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let place = Place { url, folder, _cluster: cluster };
+        let [a, b, c] = rand::random::<[u8; 3]>();
+        let listen = format!("127.{a}.{b}.{}:8080", c.clamp(1, 254));
+        let policy = format!(
+            "[service]\nname = \"tiny\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\n\
+             [[component]]\nname = \"api\"\nexecutable = \"bin/api\"\n\
+             [env.dev]\ntarget = {{ kind = \"process\", state = \"{}\" }}\n\
+             validate = {{ bake = \"50ms\", bake_max = \"10s\", min_samples = 0 }}\n\
+             limits = {{ rollout = \"20s\", forward_until = \"60s\", lease_ttl = \"1s\", admit = \"5s\", undo = \"3s\", \
+             drain = \"100ms\" }}\n\
+             [env.dev.component.api]\nexec = \"serve\"\nreplicas = 1\nlisten = \"{listen}\"\n",
+            place.state().display()
+        );
+        std::fs::write(place.path("nica.toml"), policy).expect("there is room");
+        for part in ["bin", "migrations", "seeds"] {
+            std::fs::create_dir(place.path(part)).expect("there is room");
+        }
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    pub(crate) async fn session(&self, name: &str) -> Client {
+        connect(&self.url, name).await.expect("a session")
+    }
+
+    /// A release of everything that stands in the project now, with these migrations besides.
+    pub(crate) async fn release(&self, version: &str, migrations: &[Migration<'_>]) -> String {
+        for (name, up, manifest) in migrations {
+            let folder = self.path("migrations").join(name);
+            std::fs::create_dir(&folder).expect("a new migration");
+            std::fs::write(folder.join("up.sql"), up).expect("there is room");
+            std::fs::write(folder.join("migration.toml"), manifest).expect("there is room");
+        }
+        let mut program = std::fs::read(example("tiny_service")).expect("examples are built with the tests");
+        program.extend(version.bytes());
+        std::fs::write(self.path("bin/api"), program).expect("there is room");
+        let file = self.path(&format!("{version}.nica")).display().to_string();
+        let create = ["release", "create", "--version", version, "--commit", "c0", "--out", &file];
+        let made = self.nica(&create).await;
+        assert_eq!(made.exit, Some(0), "{made:#?}");
+        file
+    }
+
+    pub(crate) async fn nica(&self, args: &[&str]) -> Came {
+        let child = self.start(args);
+        tokio::task::spawn_blocking(move || came(child)).await.expect("waiting does not panic")
+    }
+
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nica"));
+        command.args(args).arg("--json").arg("--config").arg(self.path("nica.toml"));
+        command.env("DEV_DATABASE_URL", self.url.to_secret_string());
+        command.env("XDG_CACHE_HOME", self.path("cache"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("nica starts")
+    }
+
+    /// Pids of the replicas.
+    pub(crate) fn replicas(&self) -> Vec<i32> {
+        let word = |pid: &i32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|b| *b == 0).nth(1) == Some(b"serve")
+        };
+        marked(&self.state()).into_iter().filter(word).collect()
+    }
+}
+
+impl Drop for Place {
+    /// Ends, also when a test panics, every process of this target.
+    fn drop(&mut self) {
+        let state = self.state();
+        // Twice: a supervisor may just have started another one.
+        for _ in 0..2 {
+            marked(&state).into_iter().for_each(|pid| signal(pid, Signal::KILL));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if let Ok(socket) = std::fs::read_to_string(state.join("socket")) {
+            let _ = std::fs::remove_dir_all(Path::new(&socket).parent().expect("sockets stand in a folder"));
+        }
+    }
+}
+
+pub(crate) fn came(child: Child) -> Came {
+    let output = child.wait_with_output().expect("it is our child");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let told = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    Came { exit: output.status.code(), told, errors }
+}
+
+pub(crate) fn signal(pid: i32, signal: Signal) {
+    let _ = kill_process(Pid::from_raw(pid).expect("a pid is not zero"), signal);
+}
+
+/// Every live process that carries the state folder in its environment.
+fn marked(state: &Path) -> Vec<i32> {
+    let mark = format!("NICA_STATE={}", state.display()).into_bytes();
+    let pids = std::fs::read_dir("/proc").expect("proc is there").flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_marked = |pid: &i32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|b| *b == 0).any(|part| part == mark)
+    };
+    pids.filter(is_marked).collect()
+}
+
+/// Cargo builds examples with the tests, into a folder beside them.
+fn example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().expect("a test knows its program");
+    let path = tests.ancestors().nth(2).expect("target/PROFILE/deps/it").join("examples").join(name);
+    assert!(path.exists(), "{} is missing: run `cargo test -p nica`", path.display());
+    path
+}
