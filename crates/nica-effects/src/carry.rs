@@ -8,6 +8,7 @@ mod settle;
 mod wait;
 
 pub use memory::Memory;
+pub(crate) use settle::{read_back, retained};
 
 use crate::event::Event;
 use crate::failure::Failure;

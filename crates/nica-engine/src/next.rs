@@ -6,7 +6,7 @@
 
 mod contract;
 
-use crate::effect::{Desired, Effect};
+use crate::effect::{Desired, Effect, Generation};
 use crate::plan::{OnInconclusive, Plan, Status, Step};
 use crate::undo::{self, Changed, Fate};
 use crate::world::{MigrationSeen, Verdict, World};
@@ -102,7 +102,11 @@ enum Progress {
 fn forward(plan: &Plan, statuses: &[Status], world: &World) -> Action {
     let committed = plan.committed(statuses);
     if world.drifted && !statuses.iter().any(|s| s.began()) {
-        return Action::Settle(Ending::Refused);
+        // A run that took over open undos has something to take back, although it did nothing itself.
+        return match plan.supersedes {
+            None => Action::Settle(Ending::Refused),
+            Some(_) => Action::TurnBack("the world is not the planned one".to_string()),
+        };
     }
     if let Some(reason) = reason_to_turn(committed, world) {
         return Action::TurnBack(reason);
@@ -159,7 +163,7 @@ fn progress(plan: &Plan, statuses: &[Status], step: Step<'_>, world: &World) -> 
         Effect::Unpark { migration, .. } => reached(!world.parked.contains(migration)),
         Effect::Seeds { .. } => reached(world.seeds.as_released),
         Effect::SetDesired { component, desired, before } => {
-            asked(component, desired, before.as_ref(), world)
+            asked(plan, component, desired, before.as_ref(), world)
         }
         Effect::Await { component, .. } => rolled_out(step, component, world),
         Effect::Bake => baked(plan, step, done, &world.verdict),
@@ -171,7 +175,14 @@ fn reached(yes: bool) -> Progress {
     if yes { Progress::Reached } else { Progress::ToDo }
 }
 
-fn asked(component: &str, desired: &Desired, before: Option<&Desired>, world: &World) -> Progress {
+fn asked(
+    plan: &Plan,
+    component: &str,
+    desired: &Desired,
+    before: Option<&Desired>,
+    world: &World,
+) -> Progress {
+    let inherited = |g: &Generation| plan.supersedes.as_ref().is_some_and(|old| old.generations.contains(g));
     let seen = world.components.get(component);
     let generation = seen.and_then(|s| s.generation.clone());
     let wanted = desired.generation();
@@ -179,7 +190,11 @@ fn asked(component: &str, desired: &Desired, before: Option<&Desired>, world: &W
         return Progress::Reached;
     }
     match generation {
-        Some(other) if other != wanted && Some(&other) != before.map(Desired::generation).as_ref() => {
+        Some(other)
+            if other != wanted
+                && Some(&other) != before.map(Desired::generation).as_ref()
+                && !inherited(&other) =>
+        {
             Progress::Doomed(format!("{component} was changed by somebody else to generation {other}"))
         }
         _ => Progress::ToDo,

@@ -57,9 +57,11 @@ impl Changed<'_> {
     }
 }
 
-/// Generations that exist only in the new release: what the barrier looks for.
-fn new_generations(plan: &Plan) -> BTreeSet<Generation> {
-    let new = changed(plan).map(|c| c.desired.generation());
+/// Generations that the baseline does not have, of the new release and of a run that it supersedes: what the barrier
+/// looks for.
+pub fn new_generations(plan: &Plan) -> BTreeSet<Generation> {
+    let inherited = plan.supersedes.iter().flat_map(|old| old.generations.iter().cloned());
+    let new = changed(plan).map(|c| c.desired.generation()).chain(inherited);
     let old: BTreeSet<_> =
         plan.baseline.iter().flat_map(|b| b.components.values().map(Desired::generation)).collect();
     new.filter(|g| !old.contains(g)).collect()

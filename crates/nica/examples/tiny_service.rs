@@ -1,5 +1,7 @@
 //! The smallest program that a `process` target can run, for the tests: it is ready at once and answers its admin socket.
 //!
+//! `serve FILE`: as long as that file is there, it ends at once. That is how a release, or a baseline, is broken.
+//!
 //! Standard library only, so that its executable is small enough to be released many times.
 #![allow(unsafe_code, reason = "a test program: adopts the descriptor that it was handed")]
 
@@ -10,7 +12,10 @@ use std::os::unix::net::UnixListener;
 /// systemd's convention: 3 is the service socket, which every replica shares, 4 this one's own.
 const ADMIN_FD: i32 = 4;
 
-fn main() {
+fn main() -> std::process::ExitCode {
+    if std::env::args().nth(2).is_some_and(|file| std::path::Path::new(&file).exists()) {
+        return std::process::ExitCode::from(3);
+    }
     // SAFETY: the supervisor opened it for this process, and nobody else here adopts it.
     let admin: UnixListener = unsafe { OwnedFd::from_raw_fd(ADMIN_FD) }.into();
     loop {

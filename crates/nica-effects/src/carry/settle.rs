@@ -101,13 +101,13 @@ fn tell(hands: &Hands, carried: &Carried) {
     }
 }
 
-fn retained(run: &OpenRun) -> Vec<String> {
+pub(crate) fn retained(run: &OpenRun) -> Vec<String> {
     let kept = run.plan.steps().filter(|s| run.statuses[s.n] == Status::Retained);
     kept.filter_map(|s| s.effect.migration().map(|m| m.id.clone())).collect()
 }
 
 /// What an outsider would read now; the ledger keeps its hash.
-async fn read_back(hands: &mut Hands) -> Result<(String, Digest), Failure> {
+pub(crate) async fn read_back(hands: &mut Hands) -> Result<(String, Digest), Failure> {
     let control = control::read(hands.client()).await?;
     let env_id = control.map(|c| c.env_id).unwrap_or_default();
     let components = hands.components().await?;

@@ -36,5 +36,6 @@ pub fn contract(target: Target<'_>, world: &World) -> Plan {
         policy: target.policy,
         people: target.people,
         keeps: Vec::new(),
+        supersedes: None,
     }
 }

@@ -8,6 +8,7 @@ mod contract;
 mod forward;
 mod scene;
 mod status;
+mod supersede;
 
 use scene::Scene;
 

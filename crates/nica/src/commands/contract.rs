@@ -8,7 +8,7 @@ use super::deploy::{Wish, absolute, go};
 use super::gathering::gather;
 use super::preparation::{Preparation, Purpose, prepare};
 use super::recorded::Source;
-use super::resume;
+use super::resume::{self, Left};
 use crate::cli;
 use crate::exit::Exit;
 use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
@@ -40,8 +40,10 @@ async fn contract(
 ) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     hands.start_target().await?;
-    if let Some(exit) = resume::finish_open_run(context, hands).await? {
-        return Ok(exit);
+    match resume::finish_open_run(context, hands).await? {
+        Left::Nothing => {}
+        Left::Open(exit) => return Ok(exit),
+        Left::Stuck(stuck) => return Ok(stuck.stays(context, None)),
     }
     let plan = match &args.plan {
         Some(path) => Some((path.clone(), PlanFile::read(path)?)),

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::gathering::gather;
 use super::preparation::{Preparation, Purpose, prepare};
 use super::recorded::Source;
-use super::resume;
+use super::resume::{self, Left};
 use crate::cli;
 use crate::config::variables;
 use crate::exit::Exit;
@@ -12,11 +12,12 @@ use crate::plan_file::PlanFile;
 use anyhow::Context as _;
 use nica_effects::carry::{Memory, carry};
 use nica_effects::hands::Hands;
-use nica_effects::open;
+use nica_effects::open::{self, NewRun};
 use nica_effects::records::run::Judged;
 use nica_engine::approval::{self, Approver, Wanted};
 use nica_engine::finding::{GateReport, Verdict};
 use nica_engine::gates::{self, GateInput};
+use nica_engine::plan::Unfit;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -61,12 +62,20 @@ fn wish(args: &cli::Deploy) -> anyhow::Result<Wish> {
 async fn deploy(context: &Context, hands: &mut Hands, env: &str, wish: &Wish) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     hands.start_target().await?;
-    if let Some(exit) = resume::finish_open_run(context, hands).await? {
-        return Ok(exit);
-    }
+    let stuck = match resume::finish_open_run(context, hands).await? {
+        Left::Nothing => None,
+        Left::Open(exit) => return Ok(exit),
+        Left::Stuck(stuck) => Some(stuck),
+    };
     let components = hands.components().await?;
-    let source = (Purpose::Deploy, &wish.source);
-    let prepared = prepare(context, env, source, hands.client_mut(), &components).await?;
+    let purpose = stuck.as_ref().map_or(Purpose::Deploy, |stuck| Purpose::Supersede(&stuck.open));
+    let prepared = prepare(context, env, (purpose, &wish.source), hands.client_mut(), &components).await;
+    let prepared = match (prepared, &stuck) {
+        (Err(error), Some(stuck)) if error.is::<Unfit>() => {
+            return Ok(stuck.stays(context, Some(error.to_string())));
+        }
+        (prepared, _) => prepared?,
+    };
     if prepared.plan.is_empty() {
         let (version, pending) = (&prepared.plan.version, &prepared.pending);
         let value = json!({ "end": "live", "changed": false, "version": version, "contracts_pending": pending, "exit": 0 });
@@ -98,7 +107,14 @@ pub(super) async fn go(
     }
     store(hands, prepared).await?;
     let judged = Judged { approvals: approvers(&input), gates: report, waivers: input.waivers };
-    let as_planned = open::open(hands, &prepared.plan, &variables::actor(), &prepared.texts, &judged).await?;
+    let new = NewRun {
+        plan: &prepared.plan,
+        starter: &variables::actor(),
+        texts: &prepared.texts,
+        judged: &judged,
+        doomed: prepared.doomed.as_ref(),
+    };
+    let as_planned = open::open(hands, &new).await?;
     let mut memory = Memory::drifted(!as_planned);
     let carried = carry(hands, &mut memory).await?;
     let baseline = prepared.plan.baseline.as_ref().map(|b| b.version.as_str());

@@ -3,17 +3,22 @@
 use super::context::Context;
 use super::deploy::absolute;
 use super::gathering::gather;
-use super::preparation::{Purpose, prepare};
+use super::preparation::{Preparation, Purpose, prepare};
 use super::recorded::Source;
 use crate::cli;
 use crate::exit::Exit;
 use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
+use nica_effects::failure::Failure;
 use nica_effects::open;
 use nica_effects::process::TargetClient;
-use nica_engine::{Plan, gates};
+use nica_effects::records::{control, run};
+use nica_effects::sight::Components;
+use nica_engine::plan::Unfit;
+use nica_engine::{Direction, Plan, gates};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use tokio_postgres::Client;
 
 pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<Exit> {
     let source = Source::of_file(&args.release)?;
@@ -25,8 +30,7 @@ pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<E
         // No supervisor was ever started here, or none runs now: nothing is served.
         Err(_) => Default::default(),
     };
-    let planned = (Purpose::Deploy, &source);
-    let prepared = prepare(context, env, planned, &mut client, &components).await?;
+    let prepared = plan(context, env, &source, &mut client, &components).await?;
     let input = gather(context, env, (&source, args.out.as_deref()), &prepared, &client).await?;
     let report = gates::judge(&input);
     if let Some(out) = &args.out {
@@ -37,6 +41,27 @@ pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<E
     let value = json!({ "plan": prepared.plan, "hash": prepared.plan.hash(), "contracts_pending": prepared.pending, "gates": report });
     context.output.result(&value, &text);
     Ok(if prepared.plan.is_empty() { Exit::Done } else { Exit::Changes })
+}
+
+/// Where a run goes back and is open, the plan that would take its place if nothing can settle it.
+async fn plan(
+    context: &Context,
+    env: &str,
+    source: &Source,
+    client: &mut Client,
+    components: &Components,
+) -> anyhow::Result<Preparation> {
+    let managed = control::read(client).await.map_err(Failure::from)?.is_some();
+    let open = if managed { run::read_open(client).await.map_err(Failure::from)? } else { None };
+    if let Some(open) = open.filter(|open| open.direction == Direction::Back) {
+        match prepare(context, env, (Purpose::Supersede(&open), source), client, components).await {
+            Err(error) if error.is::<Unfit>() => {
+                context.output.progress(&format!("run {} is open: {error}", open.id));
+            }
+            prepared => return prepared,
+        }
+    }
+    prepare(context, env, (Purpose::Deploy, source), client, components).await
 }
 
 /// What differs between the plan that was given and the one that would be applied now, line by line.

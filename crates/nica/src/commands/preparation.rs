@@ -6,10 +6,11 @@ use crate::config::variables;
 use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
 use nica_effects::process::{SecretValue, secret};
+use nica_effects::records::run::OpenRun;
 use nica_effects::sight::{self, Components};
 use nica_engine::effect::SecretName;
 use nica_engine::gates::input::Contracts;
-use nica_engine::plan::{self, Plan, Target};
+use nica_engine::plan::{self, Doomed, Plan, Target};
 use nica_engine::release::ComponentKind;
 use nica_engine::world::MigrationSeen;
 use nica_engine::{Digest, canonical};
@@ -18,14 +19,18 @@ use std::collections::BTreeMap;
 use tokio_postgres::Client;
 
 /// What is planned for a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
     Deploy,
     Contract,
+    /// In the place of an open run that nothing can settle.
+    Supersede(&'a OpenRun),
 }
 
 pub(super) struct Preparation {
     pub plan: Plan,
+    /// The run that the plan supersedes.
+    pub doomed: Option<OpenRun>,
     /// What contracts have to do with it, for the gates.
     pub contracts: Contracts,
     /// The release's contracts that a deploy leaves to `nica contract`.
@@ -47,7 +52,7 @@ impl Preparation {
 pub(super) async fn prepare(
     context: &Context,
     env: &str,
-    (purpose, source): (Purpose, &Source),
+    (purpose, source): (Purpose<'_>, &Source),
     client: &mut Client,
     components: &Components,
 ) -> anyhow::Result<Preparation> {
@@ -67,7 +72,7 @@ pub(super) async fn prepare(
     let (baseline, floor) = sight.control.map_or((None, None), |c| (c.baseline, c.compat_floor));
     let there = sight.world.migrations.iter().filter(|(_, seen)| **seen == MigrationSeen::Applied);
     let contracts = Contracts {
-        run: purpose == Purpose::Contract,
+        run: matches!(purpose, Purpose::Contract),
         live: baseline.as_ref().map(|live| live.release.clone()),
         floor,
         applied: there.map(|(id, _)| id.clone()).collect(),
@@ -81,12 +86,17 @@ pub(super) async fn prepare(
         people: context.config.people.hash(),
         projection: sight.projection.hash(),
     };
-    let plan = match purpose {
-        Purpose::Deploy => plan::plan(target, &sight.world),
-        Purpose::Contract => plan::contract(target, &sight.world),
+    let (plan, doomed) = match purpose {
+        Purpose::Deploy => (plan::plan(target, &sight.world), None),
+        Purpose::Contract => (plan::contract(target, &sight.world), None),
+        Purpose::Supersede(open) => {
+            let old = Doomed { run: &open.id, plan: &open.plan, statuses: &open.statuses };
+            (plan::supersede(target, &sight.world, &old)?, Some(open.clone()))
+        }
     };
     Ok(Preparation {
         plan,
+        doomed,
         contracts,
         pending,
         texts: texts(source, context),

@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::output;
 use nica_effects::carry::{Carried, Memory, carry};
 use nica_effects::event::Event;
+use nica_effects::failure::Failure;
 use nica_effects::hands::Hands;
 use nica_effects::open;
 use nica_effects::records::run;
@@ -24,8 +25,7 @@ pub(super) async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
 async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     hands.start_target().await?;
-    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)?
-    else {
+    let Some(open) = run::read_open(hands.client()).await.map_err(Failure::from)? else {
         context.output.result(&json!({ "open_run": null }), "no run is open. Exit 0.");
         return Ok(Exit::Done);
     };
@@ -34,19 +34,50 @@ async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
     Ok(report(context, &carried, &open.plan.version, baseline, begun))
 }
 
-/// Carry what somebody left open. An exit is answered where the run stays open, so that nothing new can begin.
-pub(super) async fn finish_open_run(context: &Context, hands: &mut Hands) -> anyhow::Result<Option<Exit>> {
+/// What became of a run that somebody had left open.
+pub(super) enum Left {
+    /// Nothing is open.
+    Nothing,
+    /// It stays open, and nothing new can begin.
+    Open(Exit),
+    /// Nothing can settle it; a newer release may take its place.
+    Stuck(Box<Stuck>),
+}
+
+pub(super) struct Stuck {
+    pub open: run::OpenRun,
+    carried: Carried,
+    begun: Instant,
+}
+
+impl Stuck {
+    /// Say that it stays open, and why no newer release takes its place.
+    pub(super) fn stays(&self, context: &Context, why: Option<String>) -> Exit {
+        if let Some(why) = why {
+            context.output.progress(&format!("not superseded: {why}"));
+        }
+        let baseline = self.open.plan.baseline.as_ref().map(|b| b.version.as_str());
+        report(context, &self.carried, &self.open.plan.version, baseline, self.begun)
+    }
+}
+
+/// Carry what somebody left open.
+pub(super) async fn finish_open_run(context: &Context, hands: &mut Hands) -> anyhow::Result<Left> {
     let begun = Instant::now();
-    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)?
-    else {
-        return Ok(None);
+    let Some(open) = run::read_open(hands.client()).await.map_err(Failure::from)? else {
+        return Ok(Left::Nothing);
     };
     let carried = carry_open(hands, &open).await?;
     if let Carried::Settled { .. } = carried {
-        return Ok(None);
+        return Ok(Left::Nothing);
     }
-    let baseline = open.plan.baseline.as_ref().map(|b| b.version.as_str());
-    Ok(Some(report(context, &carried, &open.plan.version, baseline, begun)))
+    // As it stands now: carrying it has moved its steps.
+    let open = run::read_open(hands.client()).await.map_err(Failure::from)?.unwrap_or(open);
+    let stuck = Stuck { open, carried, begun };
+    Ok(match stuck.carried {
+        Carried::Stuck(_) => Left::Stuck(Box::new(stuck)),
+        _ => Left::Open(stuck.stays(context, None)),
+    })
 }
 
 async fn carry_open(hands: &mut Hands, open: &run::OpenRun) -> anyhow::Result<Carried> {
@@ -87,7 +118,7 @@ pub(super) fn report(
         ),
         Carried::Stuck(why) => (
             json!({ "end": "stuck", "version": version, "reason": why, "exit": exit as u8 }),
-            format!("stuck: {why}\n  = next: mend it, then nica resume"),
+            format!("stuck: {why}\n  = next: mend it, then nica resume; or nica deploy a newer release"),
         ),
     };
     context.output.result(&value, &text);

@@ -142,6 +142,12 @@ pub(super) fn plan(plan: &Plan) -> String {
         &mut text,
         format!("plan {}  {} {} → {}   (live: {live})\n", hash.short(), plan.service, plan.version, plan.env),
     );
+    if let Some(old) = &plan.supersedes {
+        line(
+            &mut text,
+            format!("  supersedes run {} to {}, with all that it left to undo", old.run, old.version),
+        );
+    }
     if plan.is_empty() {
         line(&mut text, "  = unchanged: this release is live".to_string());
     }

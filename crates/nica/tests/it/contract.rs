@@ -2,7 +2,7 @@
 //! deployer that dies or stands still at any record of one leaves nothing half-done.
 
 use super::gate::Gate;
-use super::place::{Came, Migration, Place, came, signal};
+use super::place::{Migration, Place, came_of, expect, signal, text};
 use rustix::process::Signal;
 use std::time::Duration;
 use tokio_postgres::Client;
@@ -20,14 +20,6 @@ async fn two_releases(place: &Place) -> (String, String) {
     expect(&place.nica(&["deploy", "--env", "dev", "--release", &one]).await, 0, "live");
     let two = place.release("2", &[EXPAND, FIRST, SECOND]).await;
     (one, two)
-}
-
-fn expect(came: &Came, exit: i32, end: &str) {
-    assert_eq!((came.exit, came.end()["end"].as_str()), (Some(exit), Some(end)), "{came:#?}");
-}
-
-async fn text(client: &Client, sql: &str) -> String {
-    client.query_one(sql, &[]).await.expect(sql).get::<_, Option<String>>(0).unwrap_or_default()
 }
 
 async fn columns(client: &Client) -> String {
@@ -93,10 +85,6 @@ async fn a_contract_run_waits_for_older_sessions_and_nothing_goes_below_it() {
     assert_eq!(again.end()["changed"], false);
     let verified = place.nica(&["ledger", "verify", "--env", "dev"]).await;
     assert_eq!((verified.exit, verified.end()["verified"].as_bool()), (Some(0), Some(true)));
-}
-
-async fn came_of(child: std::process::Child) -> Came {
-    tokio::task::spawn_blocking(move || came(child)).await.expect("waiting does not panic")
 }
 
 #[tokio::test]

@@ -3,3 +3,4 @@
 mod contract;
 mod gate;
 mod place;
+mod supersede;

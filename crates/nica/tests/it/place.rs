@@ -13,6 +13,7 @@ use tokio_postgres::Client;
 pub(crate) struct Place {
     pub(crate) url: DbUrl,
     folder: tempfile::TempDir,
+    listen: String,
     _cluster: ScratchCluster,
 }
 
@@ -41,9 +42,18 @@ impl Place {
         let cluster = ScratchCluster::start().await.expect("a scratch cluster starts");
         let url = cluster.create_database("app").await.expect("a database");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let place = Place { url, folder, _cluster: cluster };
         let [a, b, c] = rand::random::<[u8; 3]>();
         let listen = format!("127.{a}.{b}.{}:8080", c.clamp(1, 254));
+        let place = Place { url, folder, listen, _cluster: cluster };
+        place.exec("serve");
+        for part in ["bin", "migrations", "seeds"] {
+            std::fs::create_dir(place.path(part)).expect("there is room");
+        }
+        place
+    }
+
+    /// How the next release's component is started.
+    pub(crate) fn exec(&self, exec: &str) {
         let policy = format!(
             "[service]\nname = \"tiny\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\n\
              [[component]]\nname = \"api\"\nexecutable = \"bin/api\"\n\
@@ -51,14 +61,11 @@ impl Place {
              validate = {{ bake = \"50ms\", bake_max = \"10s\", min_samples = 0 }}\n\
              limits = {{ rollout = \"20s\", forward_until = \"60s\", lease_ttl = \"1s\", admit = \"5s\", undo = \"3s\", \
              drain = \"100ms\" }}\n\
-             [env.dev.component.api]\nexec = \"serve\"\nreplicas = 1\nlisten = \"{listen}\"\n",
-            place.state().display()
+             [env.dev.component.api]\nexec = \"{exec}\"\nreplicas = 1\nlisten = \"{}\"\n",
+            self.state().display(),
+            self.listen
         );
-        std::fs::write(place.path("nica.toml"), policy).expect("there is room");
-        for part in ["bin", "migrations", "seeds"] {
-            std::fs::create_dir(place.path(part)).expect("there is room");
-        }
-        place
+        std::fs::write(self.path("nica.toml"), policy).expect("there is room");
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -75,10 +82,21 @@ impl Place {
 
     /// A release of everything that stands in the project now, with these migrations besides.
     pub(crate) async fn release(&self, version: &str, migrations: &[Migration<'_>]) -> String {
+        self.release_with(version, migrations, None).await
+    }
+
+    /// The same, with a `down.sql` for each of them.
+    pub(crate) async fn release_with(
+        &self,
+        version: &str,
+        migrations: &[Migration<'_>],
+        down: Option<&str>,
+    ) -> String {
         for (name, up, manifest) in migrations {
             let folder = self.path("migrations").join(name);
             std::fs::create_dir(&folder).expect("a new migration");
             std::fs::write(folder.join("up.sql"), up).expect("there is room");
+            down.into_iter().for_each(|d| std::fs::write(folder.join("down.sql"), d).expect("there is room"));
             std::fs::write(folder.join("migration.toml"), manifest).expect("there is room");
         }
         let mut program = std::fs::read(example("tiny_service")).expect("examples are built with the tests");
@@ -130,7 +148,19 @@ impl Drop for Place {
     }
 }
 
-pub(crate) fn came(child: Child) -> Came {
+pub(crate) fn expect(came: &Came, exit: i32, end: &str) {
+    assert_eq!((came.exit, came.end()["end"].as_str()), (Some(exit), Some(end)), "{came:#?}");
+}
+
+pub(crate) async fn text(client: &Client, sql: &str) -> String {
+    client.query_one(sql, &[]).await.expect(sql).get::<_, Option<String>>(0).unwrap_or_default()
+}
+
+pub(crate) async fn came_of(child: Child) -> Came {
+    tokio::task::spawn_blocking(move || came(child)).await.expect("waiting does not panic")
+}
+
+fn came(child: Child) -> Came {
     let output = child.wait_with_output().expect("it is our child");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let told = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

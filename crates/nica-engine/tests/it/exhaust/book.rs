@@ -10,7 +10,7 @@ use super::state::{MIGRATIONS, PARTS, Part};
 use nica_engine::canonical::Digest;
 use nica_engine::effect::{Desired, Effect, Generation};
 use nica_engine::next::{Action, Direction, Ending, next};
-use nica_engine::plan::{Live, Plan, Status, contract, desired, plan};
+use nica_engine::plan::{Doomed, Live, Plan, Status, contract, desired, plan, supersede};
 use nica_engine::release::Release;
 use nica_engine::world::{ComponentSeen, MigrationSeen, Refused, SeedsSeen, Verdict, World};
 use real::{release, target};
@@ -94,11 +94,14 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
 }
 
+/// Contract, from, to, seen; and the run that is superseded, with its statuses.
+type PlanKey = (bool, u8, u8, Seen, (u8, u32));
+
 pub(crate) struct Book {
     releases: Vec<Release>,
     desired: Vec<BTreeMap<String, Desired>>,
     plans: RefCell<Vec<Rc<Planned>>>,
-    plan_ids: RefCell<HashMap<(bool, u8, u8, Seen), u8>>,
+    plan_ids: RefCell<HashMap<PlanKey, u8>>,
     answers: RefCell<HashMap<Question, Rc<[Said]>>>,
 }
 
@@ -117,7 +120,7 @@ impl Book {
 
     /// The real plan from what was seen to a release, numbered.
     pub(crate) fn plan(&self, rules: &Rules, base: u8, to: u8, seen: Seen) -> u8 {
-        let key = (false, base, to, projection(seen));
+        let key = (false, base, to, projection(seen), (0, 0));
         if let Some(id) = self.plan_ids.borrow().get(&key) {
             return *id;
         }
@@ -137,7 +140,7 @@ impl Book {
 
     /// The real plan of the contract run for what is live.
     pub(crate) fn plan_contract(&self, rules: &Rules, live: u8, seen: Seen) -> u8 {
-        let key = (true, live, live, projection(seen));
+        let key = (true, live, live, projection(seen), (0, 0));
         if let Some(id) = self.plan_ids.borrow().get(&key) {
             return *id;
         }
@@ -147,9 +150,44 @@ impl Book {
         self.number(key, Planned { base: live, target: live, plan })
     }
 
-    fn number(&self, key: (bool, u8, u8, Seen), planned: Planned) -> u8 {
-        let id = self.plans.borrow().len() as u8 + 1;
-        self.plans.borrow_mut().push(Rc::new(planned));
+    /// The real plan that takes the open run's place; none where it cannot.
+    pub(crate) fn plan_supersede(
+        &self,
+        rules: &Rules,
+        to: u8,
+        (old, statuses): (u8, u32),
+        seen: Seen,
+    ) -> Option<u8> {
+        let open = self.planned(old);
+        let key = (false, open.base, to, projection(seen), (old, statuses));
+        if let Some(id) = self.plan_ids.borrow().get(&key) {
+            return Some(*id);
+        }
+        let world = self.world(rules, to, seen, Chance::Nothing);
+        let live = (open.base > 0).then(|| self.live(open.base));
+        let target = target(&self.releases[usize::from(to)], live, projected(seen));
+        let statuses = unpacked(statuses, open.plan.steps.len());
+        let doomed = Doomed { run: "old", plan: &open.plan, statuses: &statuses };
+        let mut taken = supersede(target.clone(), &world, &doomed).ok()?;
+        if rules.is(Wrong::SupersedeForgets) {
+            taken = plan(target, &world);
+        }
+        if let Some(old) = &mut taken.supersedes {
+            old.effective &= !rules.is(Wrong::SupersedeForgetsStart);
+            if rules.is(Wrong::SupersedeForgetsPrograms) {
+                old.generations.clear();
+            }
+        }
+        Some(self.number(key, Planned { base: open.base, target: to, plan: taken }))
+    }
+
+    fn number(&self, key: PlanKey, planned: Planned) -> u8 {
+        let known = self.plans.borrow().iter().position(|p| p.plan == planned.plan);
+        let id = known.unwrap_or_else(|| {
+            self.plans.borrow_mut().push(Rc::new(planned));
+            self.plans.borrow().len() - 1
+        });
+        let id = u8::try_from(id + 1).expect("few plans in a small world");
         self.plan_ids.borrow_mut().insert(key, id);
         id
     }
@@ -182,8 +220,7 @@ impl Book {
     fn ask_once(&self, rules: &Rules, question: Question, chance: Chance) -> Said {
         let planned = self.planned(question.plan);
         let plan = &planned.plan;
-        let mut statuses: Vec<Status> =
-            (0..plan.steps.len()).map(|n| STATUSES[(question.statuses >> (3 * n) & 7) as usize]).collect();
+        let mut statuses = unpacked(question.statuses, plan.steps.len());
         let seen = super::mutants::misread(rules, &planned, &mut statuses, question);
         let mut world = self.world(rules, planned.target, seen, chance);
         world.drifted = projected(question.seen) != plan.projection;
@@ -258,6 +295,10 @@ impl Book {
             doomed: None,
         })
     }
+}
+
+fn unpacked(statuses: u32, steps: usize) -> Vec<Status> {
+    (0..steps).map(|n| STATUSES[(statuses >> (3 * n) & 7) as usize]).collect()
 }
 
 fn happen(world: &mut World, chance: Chance) {

@@ -53,7 +53,7 @@ impl SmallWorld {
             return if missing { vec![Choice::Do(Work::ByHand)] } else { done() };
         }
         if s.records.open {
-            return self.ask(s, i);
+            return self.superseding(s, i).unwrap_or_else(|| self.ask(s, i));
         }
         match self.rules.commands[i] {
             Command::Deploy(r) if self.below_floor(s, r) => vec![Choice::Leave(Exit::BelowFloor)],
@@ -63,12 +63,25 @@ impl SmallWorld {
                 let plan = self.book.plan_contract(&self.rules, s.records.baseline, self.see(s));
                 vec![Choice::Do(Work::Open { plan })]
             }
-            Command::Deploy(r) if !s.deployers[i].opened && r != s.records.baseline => {
+            Command::Deploy(r) | Command::Supersede(r)
+                if !s.deployers[i].opened && r != s.records.baseline =>
+            {
                 let plan = self.book.plan(&self.rules, s.records.baseline, r, self.see(s));
                 vec![Choice::Do(Work::Open { plan })]
             }
             _ => done(),
         }
+    }
+
+    /// Not only where the open run is stuck: more than the command line allows, so that more is searched.
+    fn superseding(&self, s: &State, i: usize) -> Option<Vec<Choice>> {
+        let Command::Supersede(r) = self.rules.commands[i] else { return None };
+        if s.deployers[i].opened {
+            return None;
+        }
+        let plan =
+            self.book.plan_supersede(&self.rules, r, (s.records.plan, s.records.statuses), self.see(s))?;
+        Some(vec![Choice::Do(Work::Supersede { plan })])
     }
 
     /// As the gate `migration` judges, by the real rule.
@@ -130,7 +143,7 @@ impl SmallWorld {
                     self.follow(s, i, work);
                 }
             }
-            Work::Open { .. } => d.opened = true,
+            Work::Open { .. } | Work::Supersede { .. } => d.opened = true,
             Work::Down { .. } => unreachable!("a down is undertaken after its record"),
             _ => {}
         }

@@ -75,6 +75,7 @@ impl SmallWorld {
         match work {
             Work::Open { .. } => !r.open,
             Work::ByHand => !r.managed || self.rules.is(Wrong::MigrateSeedRaces),
+            Work::Supersede { .. } => r.open && !self.committed(here),
             Work::TurnBack | Work::Commit { .. } => r.open && !r.back && !self.committed(here),
             _ => r.open,
         }

@@ -9,6 +9,8 @@ pub(crate) enum Command {
     Absent,
     Deploy(u8),
     Resume,
+    /// Take the place of an open run that is not committed; where none is open, a deploy.
+    Supersede(u8),
     /// The contract of what is live.
     Contract,
     /// `migrate-seed` by hand or by a replica, on a database that no run manages yet.
@@ -108,6 +110,12 @@ pub(crate) enum Wrong {
     BarrierWaitsForSessionsForEver,
     StickyByWhatIsSeen,
     UndoOrderSwapped,
+    /// The superseding run forgets what the old one left to undo.
+    SupersedeForgets,
+    /// It takes over the steps, and forgets that the old release may have served somebody.
+    SupersedeForgetsStart,
+    /// It takes over the steps, and its barrier looks for its own programs only.
+    SupersedeForgetsPrograms,
     /// A contract is judged by processes alone.
     ContractIgnoresSessions,
     DirectionInMemory,

@@ -139,6 +139,9 @@ pub(crate) enum Work {
         step: u8,
     },
     TurnBack,
+    Supersede {
+        plan: u8,
+    },
     Settle {
         ending: u8,
     },

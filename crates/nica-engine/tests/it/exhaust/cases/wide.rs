@@ -1,7 +1,7 @@
 //! Wide worlds, up to tens of millions of states, minutes and gigabytes each:
 //! `cargo test -p nica-engine --test it wide_ -- --ignored --test-threads 1`.
 
-use super::super::rules::Command::{Absent, Contract, Deploy, MigrateSeed, Resume};
+use super::super::rules::Command::{Absent, Contract, Deploy, MigrateSeed, Resume, Supersede};
 use super::super::rules::{Second, Wrong, Wrongs};
 use super::{INDEX, NONE, PARKING, STICKY, holds, of, rules};
 use nica_engine::release::UndoClass::{Parking, Sticky};
@@ -131,6 +131,22 @@ must_hold! {
         r.baseline = 0;
         r.commands = [MigrateSeed, Deploy(2), Resume];
         r.budget.lost_answers = 1;
+    }
+    wide_i23_supersede_parking: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.migrations = PARKING;
+        r.budget.statements = 1;
+    }
+    wide_i23_supersede_sticky_lost_answer: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.migrations = STICKY;
+        r.budget.statements = 1;
+        r.budget.lost_answers = 1;
+    }
+    wide_i24_supersede_seeds: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.seeds = true;
+        r.budget.kills = 2;
     }
     wide_i25_statements_without_where: |r| {
         r.wrong = Wrongs::of(&[Wrong::StatementsWithoutWhere]);
