@@ -19,6 +19,8 @@ pub use contract::{contract, contracts_pending};
 pub use supersede::{Doomed, Supersedes, Unfit, supersede};
 
 pub const PLAN_FORMAT: u32 = 1;
+/// Of contract runs and of plans that supersede: a nica that knows neither must not finish them.
+pub const PLAN_FORMAT_2: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -239,7 +241,7 @@ fn planned(target: Target<'_>, world: &World, inherited: &Inherited) -> Plan {
     }
     let keeps = expected_to_stay(&steps, target.baseline.is_none());
     Plan {
-        format: PLAN_FORMAT,
+        format: if inherited.supersedes.is_some() { PLAN_FORMAT_2 } else { PLAN_FORMAT },
         service: release.service.clone(),
         env: target.env.to_string(),
         release: release.hash(),

@@ -6,8 +6,8 @@ use nica_engine::plan::{Live, Plan};
 use nica_engine::policy::Policy;
 use tokio_postgres::{GenericClient, Transaction};
 
-/// The format of records that this program writes, and the newest that it can finish.
-pub const RECORD_FORMAT: u32 = 1;
+/// The newest format of records that this program can finish.
+pub const RECORD_FORMAT: u32 = 2;
 
 #[derive(Clone, Debug)]
 pub struct Control {

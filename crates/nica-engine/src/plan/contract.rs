@@ -1,6 +1,6 @@
 //! The plan of a contract run: the live release's contract migrations that are not applied yet, in their order.
 
-use super::{Limits, PLAN_FORMAT, Plan, Target};
+use super::{Limits, PLAN_FORMAT_2, Plan, Target};
 use crate::effect::Effect;
 use crate::release::{Migration, Phase, Release};
 use crate::world::{MigrationSeen, World};
@@ -24,7 +24,7 @@ pub fn contract(target: Target<'_>, world: &World) -> Plan {
         steps.insert(0, Effect::RestorePoint);
     }
     Plan {
-        format: PLAN_FORMAT,
+        format: PLAN_FORMAT_2,
         service: release.service.clone(),
         env: target.env.to_string(),
         release: release.hash(),
