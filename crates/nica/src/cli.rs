@@ -258,7 +258,7 @@ pub(crate) struct Contract {
 pub(crate) struct Rollback {
     #[command(flatten)]
     pub env: Env,
-    /// The release file to go back to.
+    /// The release file to go back to; unless said, what was live before, from the records.
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
 }

@@ -65,14 +65,16 @@ fn reason(memory: &Memory, run: &OpenRun, ending: Ending) -> Option<String> {
     Some(format!("{done} of {of} contracts applied{stopped}"))
 }
 
-/// The store keeps what is live. The run is settled: a sweep that fails is made up for by the next.
+/// The store keeps what is live and what was live before it, so that going back needs no file. The run is settled: a
+/// sweep that fails is made up for by the next.
 async fn sweep_store(hands: &Hands, run: &OpenRun, ending: Ending) {
     let live = match ending {
         Ending::Live => Some(run.plan.live_after()),
         _ => run.plan.baseline.clone(),
     };
-    let pins = pins(live.iter().flat_map(|live| live.components.values()));
     let swept = async {
+        let kept = [live, control::previous(hands.client()).await?];
+        let pins = pins(kept.iter().flatten().flat_map(|live| live.components.values()));
         hands.target()?.pin(hands.fence, pins).await?;
         hands.target()?.gc(hands.fence).await?;
         Ok::<(), Failure>(())

@@ -59,6 +59,20 @@ pub async fn read(client: &impl GenericClient) -> Result<Option<Control>, Record
     }))
 }
 
+/// What was live before what is live: the last other release that a run settled as live took the place of.
+pub async fn previous(client: &impl GenericClient) -> Result<Option<Live>, RecordError> {
+    let Some(live) = read(client).await?.and_then(|control| control.baseline) else { return Ok(None) };
+    let select = "SELECT baseline FROM nica.run WHERE ending = 'live' AND baseline IS NOT NULL \
+                  ORDER BY settled_at DESC, id DESC";
+    for row in client.query(select, &[]).await? {
+        let before: Live = blob::get_value(client, &digest("run", row.get(0))?).await?;
+        if before.release != live.release {
+            return Ok(Some(before));
+        }
+    }
+    Ok(None)
+}
+
 /// The policy that the last settled run was judged by; none before the first.
 pub async fn settled_policy(client: &impl GenericClient) -> Result<Option<Policy>, RecordError> {
     let Some(name) = read(client).await?.and_then(|control| control.policy_hash) else { return Ok(None) };

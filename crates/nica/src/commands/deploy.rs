@@ -11,8 +11,10 @@ use crate::exit::Exit;
 use crate::plan_file::PlanFile;
 use anyhow::Context as _;
 use nica_effects::carry::{Memory, carry};
+use nica_effects::failure::Failure;
 use nica_effects::hands::Hands;
 use nica_effects::open::{self, NewRun};
+use nica_effects::records::control;
 use nica_effects::records::run::Judged;
 use nica_engine::approval::{self, Approver, Wanted};
 use nica_engine::finding::{GateReport, Verdict};
@@ -29,24 +31,38 @@ pub(super) struct Wish {
 }
 
 pub(super) async fn run(context: &Context, args: &cli::Deploy) -> anyhow::Result<Exit> {
-    let wish = wish(args)?;
-    let env = &args.env.env;
-    let words = format!("{} → {env}", wish.source.file.release.version);
-    let access = context.access(env, context.output.sink(&words))?;
+    start(context, &args.env.env, Some(wish(args)?)).await
+}
+
+async fn start(context: &Context, env: &str, wish: Option<Wish>) -> anyhow::Result<Exit> {
+    let what = wish.as_ref().map_or("the release before", |wish| &wish.source.file.release.version);
+    let access = context.access(env, context.output.sink(&format!("{what} → {env}")))?;
     open::genesis(&access).await?;
     let mut hands = Hands::take(access).await?;
-    let answer = deploy(context, &mut hands, env, &wish).await;
+    let answer = deploy(context, &mut hands, env, wish).await;
     hands.release().await;
     answer
 }
 
 /// A deploy of an earlier release, by the same rules.
 pub(crate) async fn rollback(context: &Context, args: cli::Rollback) -> anyhow::Result<Exit> {
-    let Some(to) = args.to else {
-        let before = super::ledger::before(context, &args.env.env).await?;
-        anyhow::bail!("find the release to go back to: name its file with --to FILE; {before}");
-    };
-    run(context, &cli::Deploy { env: args.env, release: Some(to), plan: None }).await
+    match args.to {
+        Some(to) => run(context, &cli::Deploy { env: args.env, release: Some(to), plan: None }).await,
+        None => start(context, &args.env.env, None).await,
+    }
+}
+
+/// What was live before, from the records and the target's store. Asked once nothing is open any more: what the open run
+/// came to is part of the question.
+async fn previous(hands: &Hands, env: &str) -> anyhow::Result<Wish> {
+    let before = control::previous(hands.client()).await.map_err(Failure::from)?;
+    let before =
+        before.with_context(|| format!("find the release to go back to: nothing else was live in {env}"))?;
+    let source = Source::with_executables(hands.client(), &before, &hands.access.state).await?;
+    let source = source.with_context(|| {
+        format!("find release {} in the records: name its file with --to", before.version)
+    })?;
+    Ok(Wish { source, plan: None })
 }
 
 fn wish(args: &cli::Deploy) -> anyhow::Result<Wish> {
@@ -59,13 +75,19 @@ fn wish(args: &cli::Deploy) -> anyhow::Result<Wish> {
     Ok(Wish { source: Source::of_file(&release)?, plan })
 }
 
-async fn deploy(context: &Context, hands: &mut Hands, env: &str, wish: &Wish) -> anyhow::Result<Exit> {
+/// Without a wish it is the release before the live one.
+async fn deploy(context: &Context, hands: &mut Hands, env: &str, wish: Option<Wish>) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     hands.start_target().await?;
     let stuck = match resume::finish_open_run(context, hands).await? {
         Left::Nothing => None,
         Left::Open(exit) => return Ok(exit),
         Left::Stuck(stuck) => Some(stuck),
+    };
+    let wish = &match (wish, &stuck) {
+        (Some(wish), _) => wish,
+        (None, Some(stuck)) => return Ok(stuck.stays(context, None)),
+        (None, None) => previous(hands, env).await?,
     };
     let components = hands.components().await?;
     let purpose = stuck.as_ref().map_or(Purpose::Deploy, |stuck| Purpose::Supersede(&stuck.open));

@@ -29,6 +29,23 @@ impl Source {
         Ok(Source { file: ReleaseFile::read(path)?, evidence: beside(path), held: BTreeSet::new() })
     }
 
+    /// With its executables, from the target's store as far as they are there; the gate `release-complete` names what is
+    /// missing.
+    pub(super) async fn with_executables(
+        client: &Client,
+        live: &Live,
+        state: &Path,
+    ) -> anyhow::Result<Option<Source>> {
+        let Some(mut source) = Source::of_live(client, live).await? else { return Ok(None) };
+        source.held.clear();
+        for component in &source.file.release.components {
+            if let Ok(bytes) = std::fs::read(state.join("store").join(component.digest.as_str())) {
+                source.file.entries.insert(format!("bin/{}", component.digest), bytes);
+            }
+        }
+        Ok(Some(source))
+    }
+
     /// None where the release went live before releases were kept.
     pub(super) async fn of_live(client: &Client, live: &Live) -> anyhow::Result<Option<Source>> {
         let Some(bytes) = blob::find(client, &live.release).await.map_err(Failure::from)? else {

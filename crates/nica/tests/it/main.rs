@@ -3,4 +3,5 @@
 mod contract;
 mod gate;
 mod place;
+mod rollback;
 mod supersede;
