@@ -8,6 +8,7 @@ mod settle;
 mod wait;
 
 pub use memory::Memory;
+pub(crate) use settle::{read_back, retained};
 
 use crate::answer::answered;
 use crate::event::Event;
@@ -81,7 +82,7 @@ async fn turn(hands: &mut Hands, memory: &mut Memory) -> Result<Option<Carried>,
         Action::Note(n, status) => note(hands, memory, &run, n, status).await,
         Action::Await(waiting) => wait::wait(hands, memory, &run, &waiting, &world).await.map(|()| None),
         Action::TurnBack(reason) => turn_back(hands, memory, &run, reason, &world).await,
-        Action::Settle(ending) => settle::settle(hands, &run, ending).await.map(Some),
+        Action::Settle(ending) => settle::settle(hands, memory, &run, ending).await.map(Some),
         Action::Hold(reason) => Ok(Some(Carried::Held(reason))),
         Action::Stuck(reason) => Ok(Some(Carried::Stuck(reason))),
     }

@@ -51,6 +51,11 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Deploy an earlier release, by the same rules.
     Rollback(Rollback),
+    /// Apply the live release's contract migrations, forward only, once no older program can commit any more.
+    #[command(
+        after_help = "Examples:\n  nica contract --env dev\n  nica contract --env prod --out contract.plan\n  nica contract --env prod --plan contract.plan"
+    )]
+    Contract(Contract),
     /// Finish an open run; what a timer calls.
     Resume(Env),
     /// Turn an open run back, if it has not committed.
@@ -235,10 +240,25 @@ pub(crate) struct Deploy {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Contract {
+    #[command(flatten)]
+    pub env: Env,
+    /// The live release's file; read from the records unless said.
+    #[arg(long, value_name = "FILE")]
+    pub release: Option<PathBuf>,
+    /// A plan that was written before, and perhaps approved.
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Only plan: write the plan file and open nothing.
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Rollback {
     #[command(flatten)]
     pub env: Env,
-    /// The release file to go back to.
+    /// The release file to go back to; unless said, what was live before, from the records.
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
 }

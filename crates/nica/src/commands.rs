@@ -5,6 +5,7 @@ mod again;
 mod approve;
 mod certify;
 mod context;
+mod contract;
 mod db;
 mod deploy;
 mod evidence;
@@ -14,6 +15,7 @@ mod interrupt;
 mod ledger;
 mod plan;
 mod preparation;
+mod recorded;
 mod release;
 mod resume;
 mod status;
@@ -44,6 +46,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::run(&context()?, &args).await,
         Command::Deploy(args) => deploy::run(&context()?, &args).await,
         Command::Rollback(args) => deploy::rollback(&context()?, args).await,
+        Command::Contract(args) => contract::run(&context()?, &args).await,
         Command::Resume(args) => resume::run(&context()?, &args.env).await,
         Command::Abort(args) => abort::run(&context()?, &args.env).await,
         Command::Approve(args) => approve::run(&context()?, &args),

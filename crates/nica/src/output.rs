@@ -69,9 +69,14 @@ impl Output {
         human::gates::gates(report)
     }
 
-    pub(crate) fn plan(self, plan: &Plan, report: Option<&GateReport>) -> String {
+    /// `pending`: contracts that this plan leaves to `nica contract`.
+    pub(crate) fn plan(self, plan: &Plan, pending: &[String], report: Option<&GateReport>) -> String {
         let gates = report.map(|r| format!("\n{}", human::gates::gates(r))).unwrap_or_default();
-        format!("{}{gates}\n", human::plan(plan))
+        format!("{}{}{gates}\n", human::plan(plan), self.pending(pending, &plan.env))
+    }
+
+    pub(crate) fn pending(self, contracts: &[String], env: &str) -> String {
+        human::pending(contracts, env)
     }
 }
 

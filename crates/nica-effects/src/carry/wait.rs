@@ -49,7 +49,7 @@ pub(super) async fn wait(
             tell_once(hands, memory, waiting);
             hands.watch_target(LOOK).await?;
         }
-        Waiting::Barrier => {
+        Waiting::Barrier | Waiting::OlderPrograms => {
             tell_once(hands, memory, waiting);
             tokio::time::sleep(POLL).await;
         }

@@ -19,6 +19,7 @@ use tokio_postgres::{GenericClient, Row as SqlRow, Transaction};
 pub struct Closing<'a> {
     pub ending: Ending,
     pub retained: &'a [String],
+    pub reason: Option<&'a str>,
     pub projection: Digest,
     pub fence: i64,
     pub host: &'a str,
@@ -90,7 +91,7 @@ async fn entry(tx: &Transaction<'_>, run: &OpenRun, closing: &Closing<'_>) -> Re
         steps,
         direction: run.direction,
         ending: closing.ending,
-        reason: run.turned.as_ref().map(|t| t.reason.clone()),
+        reason: closing.reason.map(str::to_string),
         retained: closing.retained.to_vec(),
         starter: run.starter.clone(),
         host: closing.host.to_string(),

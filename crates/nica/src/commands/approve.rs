@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, args: &cli::Approve) -> anyhow::Result<Exit
     let path = plan_file::add_approval(&args.plan, &approval, &Signed { document, signature })?;
     let text = format!(
         "{}approved plan {} for {} until {}\n{}",
-        context.output.plan(&file.plan, None),
+        context.output.plan(&file.plan, &[], None),
         approval.plan_hash.short(),
         approval.env,
         approval.expiry,

@@ -13,10 +13,11 @@ use crate::exit::Exit;
 use crate::release_file::ReleaseFile;
 use kept::Kept;
 use nica_effects::open;
+use nica_effects::records::brought::manifest;
 use nica_engine::Plan;
 use nica_engine::finding::{GateReport, Verdict};
 use nica_engine::gates::{self, Certificate};
-use nica_engine::release::{Migration, Phase, UndoClass};
+use nica_engine::release::Migration;
 use nica_migrate::certify::{self, CertifyError, Report};
 use nica_migrate::{scratch, source, state};
 use serde::Serialize;
@@ -99,22 +100,8 @@ fn source_of(file: &ReleaseFile, m: &Migration) -> Result<source::Migration, Str
         let bytes = file.entries.get(&format!("migrations/{}/{name}", m.id))?;
         Some(String::from_utf8_lossy(bytes).into_owned())
     };
-    let manifest = source::Manifest {
-        phase: match m.phase {
-            Phase::Expand => source::Phase::Expand,
-            Phase::Contract => source::Phase::Contract,
-        },
-        class: match m.class {
-            UndoClass::Lossless => source::Class::Lossless,
-            UndoClass::Parking => source::Class::Parking,
-            UndoClass::Sticky => source::Class::Sticky,
-        },
-        park: m.park.clone(),
-        transaction: m.transactional,
-        after: m.after.clone(),
-    };
     let up = text("up.sql").ok_or_else(|| format!("{} has no up.sql in the release", m.id))?;
-    source::Migration::new(&m.id, manifest, up, text("down.sql")).map_err(|e| e.to_string())
+    source::Migration::new(&m.id, manifest(m), up, text("down.sql")).map_err(|e| e.to_string())
 }
 
 /// `nica db certify`: the folder's migrations, before they are in any release. With an environment those that it lacks,

@@ -4,6 +4,7 @@
 
 use super::context::Context;
 use super::preparation::Preparation;
+use super::recorded::Source;
 use crate::config::variables;
 use crate::plan_file;
 use crate::release_file::ReleaseFile;
@@ -11,7 +12,6 @@ use nica_effects::failure::Failure;
 use nica_effects::open;
 use nica_effects::records::{blob, control, ledger};
 use nica_engine::Digest;
-use nica_engine::evidence::Signed;
 use nica_engine::gates::input::{Contents, Predecessor, Variable};
 use nica_engine::gates::{GateInput, Gathered};
 use nica_engine::instant::Instant;
@@ -25,22 +25,14 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_postgres::Client;
 
-/// What was said on the command line that gates look at.
-#[derive(Clone, Copy)]
-pub(super) struct Said<'a> {
-    pub release: &'a Path,
-    /// The plan file, where the signatures stand beside it.
-    pub plan: Option<&'a Path>,
-}
-
 pub(super) async fn gather(
     context: &Context,
     env: &str,
-    file: &ReleaseFile,
+    (source, plan_file): (&Source, Option<&Path>),
     prepared: &Preparation,
     client: &Client,
-    said: Said<'_>,
 ) -> anyhow::Result<GateInput> {
+    let file = &source.file;
     let environment = context.environment(env)?;
     let own = entries(client).await;
     let settled = settled(client).await?;
@@ -51,15 +43,16 @@ pub(super) async fn gather(
         service: plan.service.clone(),
         env: env.to_string(),
         release: file.release.clone(),
-        contents: Ok(contents(file)),
+        contents: Ok(contents(source)),
         plan_hash: plan.hash(),
         people: people::stricter(settled.people.as_ref(), &context.config.people),
-        evidence: evidence(said.release),
+        evidence: source.evidence.clone(),
         quarantine: quarantine(&own, &predecessors),
         variables: Ok(secret_variables(env, file)),
         migrations: plan.steps.iter().filter_map(|e| e.migration().cloned()).collect(),
+        contracts: prepared.contracts.clone(),
         certificates: super::certify::certificates(file, plan, client).await,
-        approvals: said.plan.map(plan_file::approvals).transpose()?.unwrap_or_default(),
+        approvals: plan_file.map(plan_file::approvals).transpose()?.unwrap_or_default(),
         consumed: own.as_deref().map(chain::consumed).unwrap_or_default(),
         commits: Ok(file.release.commits.clone()),
         starter: variables::actor(),
@@ -70,32 +63,9 @@ pub(super) async fn gather(
     })
 }
 
-fn contents(file: &ReleaseFile) -> Contents {
-    Contents {
-        hash: file.release.hash(),
-        present: file.entries.values().map(|bytes| Digest::of(bytes)).collect(),
-    }
-}
-
-/// `NAME-VERSION.evidence/KIND.json` beside the release file.
-fn evidence(release: &Path) -> Gathered<BTreeMap<String, Signed>> {
-    let folder = release.with_extension("evidence");
-    let mut found = BTreeMap::new();
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
-        Err(error) => return Err(format!("{}: {error}", folder.display())),
-    };
-    for path in entries.filter_map(|e| Some(e.ok()?.path())) {
-        let (Some(kind), Some("json")) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) else {
-            continue;
-        };
-        let unreadable = |why: String| format!("{}: {why}", path.display());
-        let bytes = std::fs::read(&path).map_err(|e| unreadable(e.to_string()))?;
-        let signed = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
-        found.insert(kind.to_string_lossy().into_owned(), signed);
-    }
-    Ok(found)
+fn contents(source: &Source) -> Contents {
+    let of_file = source.file.entries.values().map(|bytes| Digest::of(bytes));
+    Contents { hash: source.file.release.hash(), present: of_file.chain(source.held.clone()).collect() }
 }
 
 /// The verified chain of an environment; none where NICA was never there.

@@ -8,7 +8,6 @@ use nica_effects::failure::Failure;
 use nica_effects::open;
 use nica_effects::records::{control, ledger};
 use nica_engine::ledger::{self as chain, Anchor, Entry, Row};
-use nica_engine::next::Ending;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -77,19 +76,6 @@ pub(super) async fn history(context: &Context, args: &cli::Env) -> anyhow::Resul
         context.output.result(&json!({ "entries": 0 }), "nothing was ever delivered here");
     }
     Ok(Exit::Done)
-}
-
-/// What was live before what is live, in words.
-pub(crate) async fn before(context: &Context, env: &str) -> anyhow::Result<String> {
-    let entries = chain::verify(&rows(context, env).await?, None)?;
-    let live = entries.iter().rev().filter(|e| e.ending == Ending::Live);
-    let before = live.map(|e| &e.release).nth(1);
-    Ok(match before {
-        Some(release) => {
-            format!("before this one {} was live (release hash {})", release.version, release.hash)
-        }
-        None => format!("nothing was live in {env} before"),
-    })
 }
 
 async fn rows(context: &Context, env: &str) -> anyhow::Result<Vec<Row>> {

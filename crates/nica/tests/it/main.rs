@@ -1,4 +1,8 @@
-//! `nica` as its user meets it: the program itself, on a real terminal, with a real database and a real service.
+//! `nica` as its user meets it: the program itself, with a real database, a real target and a real terminal.
 
+mod contract;
+mod gate;
 mod place;
+mod rollback;
+mod supersede;
 mod terminal;

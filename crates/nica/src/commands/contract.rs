@@ -1,0 +1,102 @@
+//! `nica contract`: the live release's contract migrations, in a run of their own.
+//!
+//! Forward only, by the same gates and approvals as a deploy. What is open is finished first; the release is the live
+//! one, from its file or from the records.
+
+use super::again::until_answered;
+use super::context::Context;
+use super::deploy::{Wish, absolute, go};
+use super::gathering::gather;
+use super::preparation::{Preparation, Purpose, prepare};
+use super::recorded::Source;
+use super::resume::{self, Left};
+use crate::cli;
+use crate::exit::Exit;
+use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
+use anyhow::Context as _;
+use nica_effects::failure::Failure;
+use nica_effects::hands::Hands;
+use nica_effects::open;
+use nica_effects::records::control;
+use nica_engine::gates;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub(super) async fn run(context: &Context, args: &cli::Contract) -> anyhow::Result<Exit> {
+    let env = &args.env.env;
+    let access = context.access(env, context.output.sink(&format!("contracts → {env}")))?;
+    open::genesis(&access).await?;
+    let mut hands = Hands::take(access).await?;
+    let answer = until_answered(&mut hands, async |hands| contract(context, hands, env, args).await).await;
+    hands.release().await;
+    answer
+}
+
+async fn contract(
+    context: &Context,
+    hands: &mut Hands,
+    env: &str,
+    args: &cli::Contract,
+) -> anyhow::Result<Exit> {
+    let begun = Instant::now();
+    hands.start_target().await?;
+    match resume::finish_open_run(context, hands).await? {
+        Left::Nothing => {}
+        Left::Ended(exit) => return Ok(exit),
+        Left::Stuck(stuck) => return Ok(stuck.stays(context, None)),
+    }
+    let plan = match &args.plan {
+        Some(path) => Some((path.clone(), PlanFile::read(path)?)),
+        None => None,
+    };
+    let planned_with = plan.as_ref().map(|(_, file)| file.release_file.clone());
+    let named = args.release.clone().or(planned_with).filter(|path| !path.as_os_str().is_empty());
+    let wish = Wish { source: source(hands, env, named.as_deref()).await?, plan };
+    let components = hands.components().await?;
+    let prepared =
+        prepare(context, env, (Purpose::Contract, &wish.source), hands.client_mut(), &components).await?;
+    if prepared.plan.is_empty() {
+        let value =
+            json!({ "end": "contracted", "changed": false, "version": prepared.plan.version, "exit": 0 });
+        let text = format!("no contract of {} is pending. Exit 0.", prepared.plan.version);
+        context.output.result(&value, &text);
+        return Ok(Exit::Done);
+    }
+    match &args.out {
+        Some(out) => write(context, hands, &wish, &prepared, (out, named)).await,
+        None => go(context, hands, env, &wish, &prepared, begun).await,
+    }
+}
+
+/// The live release: from the file that was named, else from the records.
+async fn source(hands: &Hands, env: &str, named: Option<&Path>) -> anyhow::Result<Source> {
+    if let Some(path) = named {
+        return Source::of_file(path);
+    }
+    let control = control::read(hands.client()).await.map_err(Failure::from)?;
+    let live = control.and_then(|c| c.baseline);
+    let live = live.with_context(|| format!("find contracts: nothing is live in {env}; deploy a release"))?;
+    let found = Source::of_live(hands.client(), &live).await?;
+    found.with_context(|| {
+        format!("find release {} in the records: name its file with --release", live.version)
+    })
+}
+
+/// Only the plan, for people to sign.
+async fn write(
+    context: &Context,
+    hands: &Hands,
+    wish: &Wish,
+    prepared: &Preparation,
+    (out, named): (&Path, Option<PathBuf>),
+) -> anyhow::Result<Exit> {
+    let plan = &prepared.plan;
+    let input = gather(context, &plan.env, (&wish.source, Some(out)), prepared, hands.client()).await?;
+    let report = gates::judge(&input);
+    let release_file = named.map(|path| absolute(&path)).unwrap_or_default();
+    PlanFile { format: PLAN_FILE_FORMAT, release_file, plan: plan.clone() }.write(out)?;
+    let value = json!({ "plan": plan, "hash": plan.hash(), "gates": report });
+    context.output.result(&value, &context.output.plan(plan, &[], Some(&report)));
+    Ok(Exit::Changes)
+}
