@@ -10,7 +10,20 @@ pub(crate) fn program_folders() -> Vec<PathBuf> {
 
 /// `$XDG_CACHE_HOME/nica`, `$HOME/.cache/nica`: where nothing is that could not be made again.
 pub(crate) fn cache() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     base.unwrap_or_else(std::env::temp_dir).join("nica")
+}
+
+/// A folder with etcd, kube-apiserver, kubectl and whatever else of Kubernetes somebody has. `KUBEBUILDER_ASSETS`.
+pub(crate) fn kubebuilder_assets() -> Option<PathBuf> {
+    set("KUBEBUILDER_ASSETS")
+}
+
+/// A cluster that tests may fill and empty as they like, by its kubeconfig. `NICA_TEST_KUBECONFIG`.
+pub(crate) fn test_kubeconfig() -> Option<PathBuf> {
+    set("NICA_TEST_KUBECONFIG")
+}
+
+fn set(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

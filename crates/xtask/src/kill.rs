@@ -22,7 +22,7 @@ mod options;
 mod oracle;
 mod play;
 mod prepare;
-mod proc;
+pub(crate) mod proc;
 mod project;
 mod proxy;
 mod psql;

@@ -11,6 +11,7 @@
 
 mod bench;
 mod ci;
+mod cluster;
 mod config;
 mod demo;
 mod dev;
@@ -52,6 +53,8 @@ enum Task {
     Ci { job: ci::Job },
     /// The house rules: what must not know what, and what belongs together
     Tidy,
+    /// A real Kubernetes on this machine: control plane, nodes, simulated nodes
+    Cluster(cluster::Options),
     /// How long files and functions are
     Shape,
 }
@@ -64,6 +67,7 @@ fn main() {
         Task::Bench { name } => bench::run(name.as_deref()),
         Task::Ci { job } => ci::run(job),
         Task::Tidy => tidy::run(),
+        Task::Cluster(options) => cluster::run(&options),
         Task::Shape => shape::run(),
     };
     match done {

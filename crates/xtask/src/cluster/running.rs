@@ -1,0 +1,92 @@
+//! A cluster that was started from here: it ends with this value, or with this process, unless it is told to stay.
+
+use super::guard::{self, Guard};
+use super::names::{Name, Range};
+use super::obtain::{self, Answer, Wanted};
+use super::state::{self, State};
+use super::{PROGRAM, leftovers, network};
+use anyhow::{Context as _, Result, ensure};
+use std::path::Path;
+use std::time::Instant;
+
+/// Who holds it may add and remove clusters.
+pub(crate) const BOOKS: &str = "books.lock";
+
+pub(crate) struct Wish {
+    /// None: any that is free.
+    pub name: Option<Name>,
+    pub wanted: Wanted,
+}
+
+pub(crate) struct Running {
+    pub state: State,
+    /// From the first process to the last thing ready.
+    pub seconds: f64,
+    pub guard: Guard,
+}
+
+impl Running {
+    pub(crate) fn start(wish: &Wish, step: impl FnMut(&str)) -> Answer<Running> {
+        let tools = match obtain::obtain(wish.wanted)? {
+            Ok(tools) => tools,
+            Err(why) => return Ok(Err(why)),
+        };
+        let (state, mut guard) = {
+            let _books = state::lock(&state::run_folder(), BOOKS)?;
+            leftovers::clear_unguarded()?;
+            let state = reserve(wish, tools)?;
+            let guard = Guard::start(&state.home())?;
+            (state, guard)
+        };
+        let seconds = guard.until_up(step)?;
+        Ok(Ok(Running { state: State::read(&state.home())?, seconds, guard }))
+    }
+
+    /// The cluster outlives this process.
+    pub(crate) fn stay(self) -> Result<()> {
+        self.guard.stay()
+    }
+
+    /// How long it took.
+    pub(crate) fn end(self) -> Result<f64> {
+        let began = Instant::now();
+        guard::ask_down(&self.state.home())?;
+        Ok(began.elapsed().as_secs_f64())
+    }
+}
+
+/// A folder with a name and a range that nobody else has. The caller holds the books.
+fn reserve(wish: &Wish, tools: obtain::Tools) -> Result<State> {
+    let name = match &wish.name {
+        Some(name) => name.clone(),
+        None => free_name()?,
+    };
+    let home = state::home(&name);
+    ensure!(!home.exists(), "start cluster {name}: it runs already; `./x cluster down {name}` ends it");
+    let held: Vec<Range> =
+        state::homes().iter().filter_map(|home| Some(State::read(home).ok()?.range)).collect();
+    let range = Range::choose(&held, &network::routes()?).context(
+        "find addresses in 198.18.0.0/15: every range is taken; end a cluster with `./x cluster down`",
+    )?;
+    std::fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
+    std::fs::copy("/proc/self/exe", home.join(PROGRAM)).context("copy this program")?;
+    let state = State { name, range, nodes: wish.wanted.nodes, kwok: wish.wanted.kwok, tools, init: None };
+    state.write()?;
+    Ok(state)
+}
+
+fn free_name() -> Result<Name> {
+    (0..1000)
+        .map(|number| Name::parse(&format!("test-{number}")).expect("letters, digits and a dash"))
+        .find(|name| !state::home(name).exists())
+        .context("find a free name for a cluster")
+}
+
+/// Ends a cluster, with its guard's help or without.
+pub(crate) fn end(home: &Path) -> Result<()> {
+    if state::is_guarded(home) {
+        return guard::ask_down(home);
+    }
+    let _books = state::lock(&state::run_folder(), BOOKS)?;
+    leftovers::clear_unguarded_one(home)
+}
