@@ -69,12 +69,13 @@ pub(crate) fn coredns(range: Range) -> Value {
     ])
 }
 
-/// Simulates the nodes that carry its annotation, with the lives that kwok has built in.
+/// Simulates the nodes that carry its annotation, and their pods.
 pub(crate) fn kwok(tools: &Tools, pki: &Path, range: Range) -> Program {
     let file = |ending: &str| pki.join(format!("kwok.{ending}")).display().to_string();
     let gateway = range.gateway();
     let args = vec![
         format!("--kubeconfig={}", file("kubeconfig")),
+        format!("--config={}", tools.program("stages.yaml").display()),
         format!("--manage-nodes-with-annotation-selector={KWOK_NODE}=fake"),
         // Pods of simulated nodes are reached by nobody; their addresses only have to look like some.
         "--cidr=10.245.0.0/16".to_string(),

@@ -6,7 +6,7 @@
 
 use super::machine::{FAILED, GO, UP};
 use super::state::{self, Init, State};
-use super::{cgroups, leftovers, network};
+use super::{cgroups, leftovers, network, obtain};
 use crate::kill::proc;
 use anyhow::{Context as _, Result};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -55,7 +55,7 @@ pub(crate) fn run(home: &Path) -> Result<()> {
     });
     let asker = match open(&mut state, send) {
         Ok(mut inside) => {
-            let asker = watch(&events);
+            let asker = watch(&events, home);
             let _ = inside.kill();
             let _ = inside.wait();
             asker
@@ -74,14 +74,27 @@ pub(crate) fn run(home: &Path) -> Result<()> {
 }
 
 /// Until the cluster has to end; who asked for it, if anybody did.
-fn watch(events: &mpsc::Receiver<Event>) -> Option<UnixStream> {
+fn watch(events: &mpsc::Receiver<Event>, home: &Path) -> Option<UnixStream> {
     loop {
         match events.recv().expect("this function's caller holds a sender through a thread") {
+            Event::Inside(line) if line.starts_with(FAILED) => {
+                let kept = keep_logs(home).unwrap_or_default();
+                say(&format!("{line}{kept}"));
+            }
             Event::Inside(line) => say(&line),
             Event::InsideEnded | Event::StarterGone => return None,
             Event::Asked(stream) => return Some(stream),
         }
     }
+}
+
+/// Logs outlive a cluster that could not be started, until the next of its name fails. Ends a sentence.
+fn keep_logs(home: &Path) -> Result<String> {
+    let kept = obtain::folder().join("failed").join(home.file_name().context("name a cluster")?);
+    let _ = std::fs::remove_dir_all(&kept);
+    std::fs::create_dir_all(kept.parent().context("name a folder")?)?;
+    std::fs::rename(home.join("log"), &kept)?;
+    Ok(format!("\tlogs: {}", kept.display()))
 }
 
 /// Nobody may be listening any more.

@@ -7,7 +7,7 @@ use super::plane::{self, Program};
 use super::state::State;
 use super::{addons, image, network, node, room};
 use crate::kill::proc;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::fs::File;
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::TcpStream;
@@ -25,6 +25,8 @@ pub(crate) const UP: &str = "up";
 pub(crate) const FAILED: &str = "failed";
 
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Each look at the API is a process: often enough to lose no time, seldom enough to take none.
+const LOOK_EVERY: Duration = Duration::from_millis(60);
 /// Lines of a log that explain why a program ended.
 const LAST_LINES: usize = 12;
 
@@ -82,17 +84,16 @@ impl Machine {
         for (number, room) in (0..).zip(&rooms) {
             self.start_node(number, *room)?;
         }
-        self.step("kubelets and kube-proxies started");
         self.add(nodes)
     }
 
     fn start_plane(&self) -> Result<()> {
         let (tools, range, pki) = (&self.state.tools, self.state.range, self.home.join("pki"));
         self.spawn_program(plane::etcd(tools, &self.home))?;
-        self.wait("etcd", "wait for etcd", || etcd_is_healthy().then_some(()))?;
+        self.wait("wait for etcd", || etcd_is_healthy().then_some(()))?;
         self.spawn_program(plane::api_server(tools, &pki, range))?;
         let ready = || self.kubectl(&["get", "--raw", "/readyz"]).ok();
-        self.wait("kube-apiserver", "wait for the API server", ready)?;
+        self.wait("wait for the API server", ready)?;
         self.step("the API server is ready");
         if tools.has("kube-controller-manager") {
             self.spawn_program(plane::controllers(tools, &pki))?;
@@ -121,7 +122,7 @@ impl Machine {
         let log = format!("{}-containerd", node::name(number));
         self.spawn(&log, node::containerd(room))?;
         let socket = PathBuf::from(format!("/proc/{room}/root/{}", node::CONTAINERD_SOCKET));
-        self.wait(&log, "wait for containerd", || UnixStream::connect(&socket).ok())?;
+        self.wait("wait for containerd", || UnixStream::connect(&socket).ok())?;
         proc::must_succeed(&mut node::import_images(room), "import the images")?;
         Ok(room)
     }
@@ -154,7 +155,7 @@ impl Machine {
     fn add(&self, nodes: u8) -> Result<()> {
         if self.state.tools.has("kube-controller-manager") {
             let account = || self.kubectl(&["get", "serviceaccount", "default"]).ok();
-            self.wait("kube-controller-manager", "wait for the default service account", account)?;
+            self.wait("wait for the default service account", account)?;
             self.step("pods can be made");
         }
         if self.state.kwok > 0 {
@@ -165,16 +166,22 @@ impl Machine {
             self.create(&addons::coredns(self.state.range))?;
         }
         if nodes > 0 || self.state.kwok > 0 {
-            let registered = || {
-                let found = self.kubectl(&["get", "nodes", "--output=name"]).ok()?;
-                (found.lines().count() == usize::from(nodes) + usize::from(self.state.kwok)).then_some(())
+            let wanted = usize::from(nodes) + usize::from(self.state.kwok);
+            let ready = || {
+                let found = self.kubectl(&["get", "nodes", "--no-headers"]).ok()?;
+                let ready = |line: &&str| line.split_whitespace().nth(1) == Some("Ready");
+                (found.lines().filter(ready).count() == wanted).then_some(())
             };
-            self.wait("kube-apiserver", "wait for the nodes to register", registered)?;
-            self.kubectl(&["wait", "--for=condition=Ready", "node", "--all", "--timeout=60s"])?;
+            self.wait("wait for every node to be ready", ready)?;
             self.step("the nodes are ready");
         }
         if nodes > 0 {
-            self.kubectl(&["rollout", "status", "-n", "kube-system", "deployment/coredns", "--timeout=60s"])?;
+            let path = "--output=jsonpath={.status.availableReplicas}";
+            let available = || {
+                let found = self.kubectl(&["get", "-n", "kube-system", "deployment/coredns", path]).ok()?;
+                (found == "1").then_some(())
+            };
+            self.wait("wait for CoreDNS", available)?;
             self.step("names are answered");
         }
         Ok(())
@@ -220,25 +227,24 @@ impl Machine {
         let _ = std::fs::write(self.home.join(super::PROGRAMS_FILE), serde_json::json!(*running).to_string());
     }
 
-    /// Looks until it is there, as long as the program runs that has to bring it.
-    fn wait<T>(&self, program: &str, what: &str, mut seen: impl FnMut() -> Option<T>) -> Result<T> {
+    /// Looks until it is there, as long as everything runs that was started.
+    fn wait<T>(&self, what: &str, mut seen: impl FnMut() -> Option<T>) -> Result<T> {
         let limit = proc::Limit::new(START_LIMIT);
         loop {
             if let Some(found) = seen() {
                 return Ok(found);
             }
-            let pid = {
-                let running = self.running.lock().expect("nobody panics with it");
-                running.iter().find(|(name, _)| name == program).map(|(_, pid)| *pid)
-            };
-            ensure!(
-                pid.is_none_or(proc::alive),
-                "{what}: {program} has ended:\n{}",
-                self.last_lines(program)
-            );
-            limit.pause_or(what).with_context(|| format!("read {}", self.log_path(program).display()))?;
-            std::thread::sleep(Duration::from_millis(40));
+            if let Some(name) = self.ended() {
+                bail!("{what}: {name} has ended:\n{}", self.last_lines(&name));
+            }
+            limit.pause_or(what)?;
+            std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    fn ended(&self) -> Option<String> {
+        let running = self.running.lock().expect("nobody panics with it");
+        running.iter().find(|(_, pid)| !proc::alive(*pid)).map(|(name, _)| name.clone())
     }
 
     fn log_path(&self, name: &str) -> PathBuf {

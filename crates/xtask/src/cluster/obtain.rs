@@ -116,7 +116,7 @@ fn among_assets(folder: &Path, wanted: Wanted) -> Result<(), Unavailable> {
         ["etcd", "kube-apiserver", "kubectl"].map(|name| (name, "it needs etcd, kube-apiserver and kubectl"));
     let nodes = ["kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns", "guest"]
         .map(|name| (name, "use `--nodes 0 --kwok 0` for an API server alone, or unset KUBEBUILDER_ASSETS"));
-    let kwok = [("kwok", "use `--kwok 0`, or unset KUBEBUILDER_ASSETS")];
+    let kwok = ["kwok", "stages.yaml"].map(|name| (name, "use `--kwok 0`, or unset KUBEBUILDER_ASSETS"));
     let needed = plane.iter().chain(nodes.iter().filter(|_| wanted.nodes > 0));
     let mut needed = needed.chain(kwok.iter().filter(|_| wanted.kwok > 0));
     match needed.find(|(name, _)| !folder.join(name).is_file()) {
@@ -153,6 +153,7 @@ fn module() -> Answer<PathBuf> {
             return Ok(Err(Unavailable::NoModule { why }));
         }
         std::fs::rename(half.join("server"), half.join("etcd")).context("name etcd")?;
+        write_stages(half, &module)?;
         std::fs::remove_dir_all(&module)?;
         Ok(Ok(()))
     })
@@ -165,6 +166,20 @@ fn go_build(half: &Path) -> Vec<String> {
     let build = ["go", "build", "-trimpath", "-ldflags", flags.as_str(), "-o", out.as_str()];
     let words = ["nice", "-n", "10", "env"].iter().chain(&environment).chain(&build).chain(pins::BUILT);
     words.map(|word| word.to_string()).collect()
+}
+
+/// The lives of simulated nodes and pods: kwok brings them beside its program, in its module.
+fn write_stages(half: &Path, module: &Path) -> Result<()> {
+    let mut list = Command::new("go");
+    list.args(["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]).current_dir(module).env("GOWORK", "off");
+    let kwok = PathBuf::from(proc::must_succeed(&mut list, "find kwok's module")?).join("kustomize/stage");
+    let read = |file: &&str| {
+        let path = kwok.join(file);
+        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+    };
+    let stages = pins::STAGES.iter().map(read).collect::<Result<Vec<String>>>()?;
+    std::fs::write(half.join("stages.yaml"), stages.join("\n---\n"))?;
+    Ok(())
 }
 
 /// The unpacked packages' folder; nothing is installed.

@@ -29,6 +29,15 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "kwok",
 ];
 
+/// Files of kwok's module, below `kustomize/stage`.
+pub(crate) const STAGES: &[&str] = &[
+    "node/fast/node-initialize.yaml",
+    "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+    "pod/fast/pod-ready.yaml",
+    "pod/fast/pod-complete.yaml",
+    "pod/fast/pod-delete.yaml",
+];
+
 /// Debian's share of a node, with the libraries that a small system may lack.
 pub(crate) const PACKAGES: &[&str] = &[
     "containerd",
@@ -80,7 +89,7 @@ pub(crate) fn digest() -> String {
     for (path, text) in MODULE {
         hash.update(format!("{path} {}\n{text}", text.len()));
     }
-    hash.update(BUILT.join(" ") + &linker_flags());
+    hash.update([BUILT, STAGES].concat().join(" ") + &linker_flags());
     hex::encode(hash.finalize())[..16].to_string()
 }
 
