@@ -7,6 +7,7 @@ mod child;
 mod libtest;
 mod summary;
 
+use crate::cluster;
 use crate::kill;
 use crate::repo;
 use crate::tidy;
@@ -32,6 +33,8 @@ enum How {
     Libtest { command: &'static [&'static str], whole: &'static [&'static str] },
     /// Cases of the kill sweep: one check each.
     Kill,
+    /// Cases of the test cluster: one check each.
+    Cluster,
 }
 
 /// Longer than the slowest suite on two cold cores; a suite that needs more hangs.
@@ -79,6 +82,10 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite { name: "kill", what: "runs killed and stopped at every point", how: How::Kill },
 ];
 
+/// By their name only: they need root, and the first time they build for minutes.
+const BY_NAME: &[Suite] =
+    &[Suite { name: "cluster", what: "a real Kubernetes starts, serves and goes", how: How::Cluster }];
+
 pub(crate) fn run(name: Option<&str>, args: &[String]) -> Result<bool> {
     let chosen: Vec<&Suite> = match name {
         None => SUITES.iter().collect(),
@@ -94,8 +101,8 @@ pub(crate) fn run(name: Option<&str>, args: &[String]) -> Result<bool> {
 }
 
 pub(crate) fn find(name: &str) -> Result<&'static Suite> {
-    let known = || SUITES.iter().map(|suite| suite.name).collect::<Vec<_>>().join(", ");
-    match SUITES.iter().find(|suite| suite.name == name) {
+    let known = || SUITES.iter().chain(BY_NAME).map(|suite| suite.name).collect::<Vec<_>>().join(", ");
+    match SUITES.iter().chain(BY_NAME).find(|suite| suite.name == name) {
         Some(suite) => Ok(suite),
         None => bail!("find suite `{name}`: there are {}", known()),
     }
@@ -104,16 +111,22 @@ pub(crate) fn find(name: &str) -> Result<&'static Suite> {
 impl Suite {
     pub(crate) fn run(&self, args: &[String]) -> Result<Outcome> {
         let began = Instant::now();
+        let mut unavailable = None;
         let counts = match self.how {
             How::Check(command) => check(command, args)?,
             How::Tidy => judge_tidy()?,
             How::Kill => kill::run(args)?,
+            How::Cluster => {
+                let (counts, why) = cluster::suite(args)?;
+                unavailable = why;
+                counts
+            }
             How::Libtest { command, whole } => {
                 let whole = if args.is_empty() { whole } else { &[] };
                 libtest(&[command, whole].concat(), args)?
             }
         };
-        Ok(Outcome { name: self.name, what: self.what, counts, took: began.elapsed() })
+        Ok(Outcome { name: self.name, what: self.what, counts, took: began.elapsed(), unavailable })
     }
 }
 
@@ -163,7 +176,7 @@ mod tests {
     fn a_suite_is_found_by_its_name_or_the_names_are_told() {
         assert!(find("cargo").is_ok());
         let error = find("crago").err().expect("no such suite").to_string();
-        assert_eq!(error, "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, kill");
+        assert_eq!(error, "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, kill, cluster");
     }
 
     #[test]

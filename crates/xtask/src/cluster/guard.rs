@@ -196,10 +196,6 @@ impl Guard {
         let mut input = self.child.stdin.take().expect("it is piped");
         writeln!(input, "{STAY}").context("tell the guard to stay")
     }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Guard {

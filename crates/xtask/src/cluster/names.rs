@@ -62,11 +62,6 @@ impl Range {
         Net { first: self.at(0), bits: 20 }
     }
 
-    /// Where the nodes and the API server are.
-    pub(crate) fn machines(self) -> Net {
-        Net { first: self.at(0), bits: 24 }
-    }
-
     /// The bridge's address: the API server listens there, and it is the nodes' way out.
     pub(crate) fn gateway(self) -> Ipv4Addr {
         self.at(1)
@@ -130,7 +125,7 @@ impl Net {
         })
     }
 
-    fn meets(&self, other: &Net) -> bool {
+    pub(crate) fn meets(&self, other: &Net) -> bool {
         let bits = self.bits.min(other.bits);
         let head = |net: &Net| u32::from(net.first) >> (32 - u32::from(bits));
         head(self) == head(other)
@@ -179,12 +174,10 @@ mod tests {
     fn parts_of_a_range_do_not_overlap_and_stay_inside() {
         let range = Range(31);
         let pods = (0..NODES_MAX).map(|node| range.pods(node));
-        let link = Net { first: range.at(256 * 15), bits: 30 };
-        assert!(
-            pods.clone().all(|net| net.meets(&range.all_pods()))
-                && !range.machines().meets(&range.all_pods())
-        );
-        let parts: Vec<Net> = pods.chain([range.machines(), range.services(), link]).collect();
+        let (machines, link) =
+            (Net { first: range.at(0), bits: 24 }, Net { first: range.at(256 * 15), bits: 30 });
+        assert!(pods.clone().all(|net| net.meets(&range.all_pods())) && !machines.meets(&range.all_pods()));
+        let parts: Vec<Net> = pods.chain([machines, range.services(), link]).collect();
         for (at, part) in parts.iter().enumerate() {
             assert!(part.meets(&range.whole()), "{part}");
             assert!(parts[at + 1..].iter().all(|other| !part.meets(other)), "{part}");

@@ -7,7 +7,7 @@ use super::pins;
 use crate::config;
 use crate::kill::proc;
 use crate::suite::Child;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -154,6 +154,8 @@ fn module() -> Answer<PathBuf> {
         }
         std::fs::rename(half.join("server"), half.join("etcd")).context("name etcd")?;
         write_stages(half, &module)?;
+        let missing = pins::PROGRAMS.iter().find(|name| !half.join(name).is_file());
+        ensure!(missing.is_none(), "build {}: the module does not bring it", missing.unwrap_or(&""));
         std::fs::remove_dir_all(&module)?;
         Ok(Ok(()))
     })

@@ -1,6 +1,59 @@
-//! placeholder
+//! `./x test cluster`: a cluster is started, used, ended and killed, and the machine is looked over each time.
+//!
+//! Each case is one check. Where no cluster can be had all of them are skipped, with the reason in the summary.
+
+mod cases;
+mod marks;
+
+use super::obtain::Wanted;
+use super::running::{Running, Wish};
+use crate::config;
 use crate::suite::Counts;
-use anyhow::Result;
-pub(crate) fn suite(_args: &[String]) -> Result<Counts> {
-    Ok(Counts::default())
+use anyhow::{Result, ensure};
+use std::time::Instant;
+
+/// Counts, and why nothing was checked if nothing was.
+pub(crate) fn suite(args: &[String]) -> Result<(Counts, Option<String>)> {
+    ensure!(args.is_empty(), "read {args:?}: `./x test cluster` takes no words");
+    if config::test_kubeconfig().is_some() {
+        return Ok(skipped(
+            "NICA_TEST_KUBECONFIG names a cluster that is not ours to start and end".to_string(),
+        ));
+    }
+    let wish = Wish { name: None, wanted: Wanted { nodes: 2, kwok: 2 } };
+    let running = match Running::start(&wish, |step| println!("    {step}"))? {
+        Ok(running) => running,
+        Err(why) => return Ok(skipped(why.to_string())),
+    };
+    println!("    up after {:.1} s", running.seconds);
+    let mut judge = Judge { counts: Counts::default() };
+    for (what, case) in cases::WHILE_UP {
+        judge.case(what, || case(&running));
+    }
+    judge.case(cases::DOWN, || cases::down_leaves_nothing(running));
+    for (what, case) in cases::KILLS {
+        judge.case(what, case);
+    }
+    Ok((judge.counts, None))
+}
+
+fn skipped(why: String) -> (Counts, Option<String>) {
+    (Counts { skipped: cases::count(), ..Counts::default() }, Some(why))
+}
+
+struct Judge {
+    counts: Counts,
+}
+
+impl Judge {
+    fn case(&mut self, what: &str, play: impl FnOnce() -> Result<String>) {
+        let began = Instant::now();
+        let result = play();
+        let took = began.elapsed().as_secs_f64();
+        match &result {
+            Ok(said) => println!("  {what:<66} {took:>5.1} s   {said}"),
+            Err(error) => println!("  FAILED {what}\n    {error:#}"),
+        }
+        self.counts += Counts::one(result.is_ok());
+    }
 }

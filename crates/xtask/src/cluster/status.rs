@@ -1,6 +1,5 @@
 //! What runs: read from the books, from /proc and from each cluster's own API, never from memory.
 
-use super::leftovers;
 use super::names::Name;
 use super::state::{self, State};
 use super::{PROGRAMS_FILE, config};
@@ -58,7 +57,7 @@ pub(crate) fn print(json: bool) -> Result<bool> {
 }
 
 fn look(state: State) -> Cluster {
-    let inside = state.init.as_ref().map(|init| leftovers::processes(&init.namespace)).unwrap_or_default();
+    let inside = inside(&state);
     let ask = |words: &[&str]| {
         let mut kubectl = super::kubectl(&state);
         kubectl.arg("--request-timeout=5s").args(words);
@@ -79,6 +78,12 @@ fn look(state: State) -> Cluster {
     }
 }
 
+/// The first process and everything below it: containers have process namespaces of their own.
+fn inside(state: &State) -> Vec<u32> {
+    let init = state.init.as_ref().filter(|init| proc::began(init.pid) == Some(init.began));
+    init.map(|init| [vec![init.pid], proc::descendants(init.pid)].concat()).unwrap_or_default()
+}
+
 fn answer(command: &mut Command) -> Option<String> {
     proc::must_succeed(command, "ask").ok()
 }
@@ -96,9 +101,16 @@ fn programs(state: &State, inside: &[u32]) -> Vec<Program> {
     started.into_iter().map(|(name, inner)| Program { name, pid: by_inner.get(&inner).copied() }).collect()
 }
 
-/// A process's number in its own namespace: the last of `NSpid:`.
+/// A process's number one namespace below ours: the second of `NSpid:`. Processes of containers have a third.
 fn inner(pid: u32) -> Option<u32> {
-    status_line(pid, "NSpid:")?.split_whitespace().last()?.parse().ok()
+    inner_of(&status_line(pid, "NSpid:")?)
+}
+
+fn inner_of(numbers: &str) -> Option<u32> {
+    match numbers.split_whitespace().collect::<Vec<_>>()[..] {
+        [_, inner] => inner.parse().ok(),
+        _ => None,
+    }
 }
 
 fn memory_kib(pid: u32) -> u64 {
@@ -150,8 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn our_own_number_is_known() {
-        assert_eq!(inner(std::process::id()), Some(std::process::id()));
+    fn a_programs_number_inside_is_told_apart_from_a_containers() {
+        assert_eq!(inner_of("2301\t17"), Some(17));
+        assert_eq!(inner_of("2301\t17\t1"), None);
+        assert_eq!(inner_of("2301"), None);
         assert!(memory_kib(std::process::id()) > 0);
     }
 }

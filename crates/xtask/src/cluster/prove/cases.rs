@@ -1,0 +1,269 @@
+//! The cases, in the order they are played. What they say on success is a figure or a fact that they saw.
+
+use super::marks::{self, Machine, Marks};
+use crate::cluster::names::Name;
+use crate::cluster::obtain::Wanted;
+use crate::cluster::running::{self, Running, Wish};
+use crate::cluster::state::{self, State};
+use crate::cluster::{self, image, kubectl};
+use crate::kill::proc::{self, Signal};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub(crate) const WHILE_UP: &[(&str, fn(&Running) -> Result<String>)] = &[
+    ("pods_run_on_both_real_kubelets_and_say_so_in_their_logs", pods_run),
+    ("a_service_reaches_pods_on_both_nodes_by_name_address_and_port", service_answers),
+    ("pods_of_simulated_nodes_run_too", simulated_pods_run),
+    ("a_second_cluster_stands_beside_the_first", second_cluster),
+];
+pub(crate) const DOWN: &str = "down_leaves_no_process_namespace_mount_cgroup_link_or_route";
+pub(crate) const KILLS: &[(&str, fn() -> Result<String>)] = &[
+    ("a_starter_killed_halfway_leaves_nothing", killed_starter),
+    ("a_killed_guard_takes_its_cluster_along_and_the_rest_is_cleared", killed_guard),
+];
+
+pub(crate) fn count() -> u64 {
+    (WHILE_UP.len() + 1 + KILLS.len()) as u64
+}
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// A Service that was just made refuses for a second after its pods are ready.
+const SERVICE_LIMIT: Duration = Duration::from_secs(15);
+const ASK_LIMIT: Duration = Duration::from_secs(3);
+
+fn pods_run(running: &Running) -> Result<String> {
+    let began = Instant::now();
+    create(&running.state, &web())?;
+    let pods = proc::wait_for("see two pods ready", LIMIT, || {
+        let pods = pods(&running.state, "app=web").ok()?;
+        (pods.len() == 2 && pods.iter().all(|pod| pod.ready)).then_some(pods)
+    })?;
+    let took = began.elapsed().as_secs_f64();
+    let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
+    ensure!(nodes == BTreeSet::from(["n0", "n1"]), "see one pod on each node, not {nodes:?}");
+    for pod in &pods {
+        let log = ask(&running.state, &["logs", &pod.name])?;
+        ensure!(log.contains(&format!("serving as {}", pod.name)), "read the log of {}: {log:?}", pod.name);
+    }
+    Ok(format!("ready after {took:.1} s"))
+}
+
+/// From the machine and from a pod on each node; through the address, the name, and each node's port.
+fn service_answers(running: &Running) -> Result<String> {
+    let (state, range) = (&running.state, running.state.range);
+    let address: Ipv4Addr =
+        ask(state, &["get", "service", "web", "--output=jsonpath={.spec.clusterIP}"])?.parse()?;
+    let both: BTreeSet<String> = pods(state, "app=web")?.into_iter().map(|pod| pod.name).collect();
+    let mut asked = 0;
+    let mut see_both = |from: &str, get: &dyn Fn() -> Result<String>| -> Result<()> {
+        let mut seen = BTreeSet::new();
+        proc::wait_for(&format!("reach both pods from {from}"), SERVICE_LIMIT, || {
+            asked += 1;
+            seen.extend(get().ok().map(|answer| answer.trim().to_string()));
+            (seen == both).then_some(())
+        })
+    };
+    see_both("the machine", &|| get(address, 80))?;
+    for node in 0..state.nodes {
+        see_both("the machine by a node's port", &|| get(range.node(node), NODE_PORT))?;
+    }
+    for pod in &both {
+        see_both(pod, &|| {
+            ask(state, &["exec", pod, "--", "/guest", "get", "http://web.default.svc.cluster.local/"])
+        })?;
+    }
+    Ok(format!("{asked} requests"))
+}
+
+fn simulated_pods_run(running: &Running) -> Result<String> {
+    create(&running.state, &simulated())?;
+    let pods = proc::wait_for("see simulated pods ready", LIMIT, || {
+        let pods = pods(&running.state, "app=simulated").ok()?;
+        (pods.len() == usize::from(SIMULATED) && pods.iter().all(|pod| pod.ready)).then_some(pods)
+    })?;
+    ensure!(pods.iter().all(|pod| pod.node.starts_with("kwok-")), "see them on simulated nodes");
+    Ok(format!("{} pods", pods.len()))
+}
+
+fn second_cluster(first: &Running) -> Result<String> {
+    let wish = Wish { name: None, wanted: Wanted { nodes: 1, kwok: 0 } };
+    let second = Running::start(&wish, |_| {})?.map_err(|why| anyhow!("start a second cluster: {why}"))?;
+    ensure!(second.state.range != first.state.range, "get other addresses");
+    let marks = Marks::of(&second.state)?;
+    let names = |state: &State| ask(state, &["get", "nodes", "--output=name"]);
+    let (ours, theirs) = (names(&first.state)?, names(&second.state)?);
+    ensure!(
+        ours.lines().count() == 4 && theirs == "node/n0",
+        "see two clusters, not {ours:?} and {theirs:?}"
+    );
+    let (up, down) = (second.seconds, second.end()?);
+    nothing_left(&marks)?;
+    ensure!(names(&first.state)? == ours, "see the first as it was");
+    Ok(format!("up after {up:.1} s, down after {down:.1} s"))
+}
+
+pub(crate) fn down_leaves_nothing(running: Running) -> Result<String> {
+    let marks = Marks::of(&running.state)?;
+    let down = running.end()?;
+    nothing_left(&marks)?;
+    Ok(format!("down after {down:.1} s"))
+}
+
+/// The one who started it is gone before it could say that the cluster stays.
+fn killed_starter() -> Result<String> {
+    let machine = Machine::look()?;
+    let name = Name::parse("killed-1")?;
+    let mut starter = start_apart(&name, "the API server is ready")?;
+    let marks = Marks::of(&State::read(&state::home(&name))?)?;
+    let began = Instant::now();
+    starter.kill()?;
+    starter.wait()?;
+    proc::wait_for("see the guard clear up", LIMIT, || nothing_left(&marks).ok())?;
+    ensure!(Machine::look()? == machine, "find the machine as it was");
+    Ok(format!("nothing left after {:.1} s", began.elapsed().as_secs_f64()))
+}
+
+/// The kernel ends what ran; the next command removes what only a process can.
+fn killed_guard() -> Result<String> {
+    let machine = Machine::look()?;
+    let name = Name::parse("killed-2")?;
+    let mut starter = start_apart(&name, "is up after")?;
+    ensure!(starter.wait()?.success(), "start a cluster that stays");
+    let (home, state) = (state::home(&name), State::read(&state::home(&name))?);
+    let marks = Marks::of(&state)?;
+    let guard = guard_of(&home)?;
+    let began = Instant::now();
+    proc::signal(guard, Signal::KILL)?;
+    proc::wait_for("see everything inside end", LIMIT, || marks::inside(&state).is_empty().then_some(()))?;
+    let ended = began.elapsed().as_secs_f64();
+    ensure!(!state::is_guarded(&home), "see no guard");
+    running::end(&home)?;
+    nothing_left(&marks)?;
+    ensure!(Machine::look()? == machine, "find the machine as it was");
+    Ok(format!("all processes gone after {ended:.2} s"))
+}
+
+fn nothing_left(marks: &Marks) -> Result<()> {
+    let left = marks.left()?;
+    ensure!(left.is_empty(), "find nothing left: {}", left.join("; "));
+    Ok(())
+}
+
+/// `./x cluster up` as a process of its own, until it has printed this.
+fn start_apart(name: &Name, until: &str) -> Result<Child> {
+    let mut child = Command::new("/proc/self/exe")
+        .args(["cluster", "up", name.as_str(), "--nodes=1", "--kwok=0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("start ./x cluster up")?;
+    let output = child.stdout.take().expect("it is piped");
+    for line in BufReader::new(output).lines() {
+        if line?.contains(until) {
+            return Ok(child);
+        }
+    }
+    let _ = child.wait();
+    bail!("start a cluster: it ended before it said {until:?}")
+}
+
+/// The process that was told to guard this folder.
+fn guard_of(home: &Path) -> Result<u32> {
+    let words = [home.join(cluster::PROGRAM).display().to_string(), "cluster".into(), "guard".into()];
+    let guard = |pid: &u32| proc::command_line(*pid).starts_with(&words);
+    proc::all().into_iter().find(guard).context("find the guard")
+}
+
+struct Pod {
+    name: String,
+    node: String,
+    ready: bool,
+}
+
+fn pods(state: &State, selector: &str) -> Result<Vec<Pod>> {
+    let text = ask(state, &["get", "pods", "--selector", selector, "--output=json"])?;
+    let list: Value = serde_json::from_str(&text)?;
+    let pod = |pod: &Value| Pod {
+        name: pod["metadata"]["name"].as_str().unwrap_or_default().to_string(),
+        node: pod["spec"]["nodeName"].as_str().unwrap_or_default().to_string(),
+        ready: pod["status"]["containerStatuses"][0]["ready"] == true,
+    };
+    Ok(list["items"].as_array().context("read a list of pods")?.iter().map(pod).collect())
+}
+
+fn ask(state: &State, words: &[&str]) -> Result<String> {
+    proc::must_succeed(kubectl(state).args(words), &format!("run `kubectl {}`", words.join(" ")))
+}
+
+fn create(state: &State, objects: &Value) -> Result<()> {
+    let file = state.home().join("case.json");
+    std::fs::write(&file, objects.to_string())?;
+    ask(state, &["create", "--filename", &file.display().to_string()]).map(drop)
+}
+
+/// The body of one HTTP answer.
+fn get(address: Ipv4Addr, port: u16) -> Result<String> {
+    let mut stream = TcpStream::connect_timeout(&(address, port).into(), ASK_LIMIT)?;
+    stream.set_read_timeout(Some(ASK_LIMIT))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("read an answer")?;
+    ensure!(head.contains(" 200 "), "read an answer: {head}");
+    Ok(body.to_string())
+}
+
+const NODE_PORT: u16 = 30080;
+const SIMULATED: u8 = 20;
+
+/// Two pods that may not share a node, with a Service before them.
+fn web() -> Value {
+    let labels = json!({"app": "web"});
+    let container = json!({
+        "name": "web", "image": image::GUEST, "args": ["serve", ":8080"],
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1},
+        "securityContext": {
+            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
+        },
+    });
+    let apart = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+        {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"},
+    ]}});
+    let pod = json!({
+        "containers": [container], "affinity": apart,
+        "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+    });
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {
+            "type": "NodePort", "selector": labels,
+            "ports": [{"port": 80, "targetPort": 8080, "nodePort": NODE_PORT}],
+        },
+    });
+    json!({"apiVersion": "v1", "kind": "List", "items": [deployment("web", 2, &pod), service]})
+}
+
+fn simulated() -> Value {
+    let pod = json!({
+        "nodeSelector": {"type": "kwok"}, "tolerations": [{"operator": "Exists"}],
+        "containers": [{"name": "any", "image": "nica.invalid/any:1"}],
+    });
+    deployment("simulated", SIMULATED, &pod)
+}
+
+fn deployment(name: &str, replicas: u8, pod: &Value) -> Value {
+    let labels = json!({"app": name});
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    })
+}
