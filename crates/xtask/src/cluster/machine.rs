@@ -1,20 +1,22 @@
-//! The first process inside: it starts everything, tells how far it is, and then buries the dead.
+//! The first process inside: it starts everything, tells how far it is, then buries the dead and starts again what
+//! should not have ended.
 //!
 //! It is process 1 of a process namespace of its own, so the kernel ends every program, shim and container with it:
 //! nobody has to find them. It has a network namespace too, which ends the same way.
 
-use super::plane::{self, Program};
+mod programs;
+
+use super::plane;
 use super::state::State;
 use super::{addons, image, network, node, room};
 use crate::kill::proc;
 use anyhow::{Context as _, Result, bail, ensure};
-use std::fs::File;
+use programs::Programs;
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What the guard says when the link to the machine stands.
@@ -27,8 +29,6 @@ pub(crate) const FAILED: &str = "failed";
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Each look at the API is a process: often enough to lose no time, seldom enough to take none.
 const LOOK_EVERY: Duration = Duration::from_millis(60);
-/// Lines of a log that explain why a program ended.
-const LAST_LINES: usize = 12;
 
 pub(crate) fn run(home: &Path) -> Result<()> {
     let machine = Machine::new(home)?;
@@ -45,7 +45,7 @@ pub(crate) fn run(home: &Path) -> Result<()> {
             return Ok(());
         }
     }
-    machine.bury()
+    machine.programs.bury()
 }
 
 /// Nobody may be listening any more.
@@ -57,15 +57,14 @@ struct Machine {
     state: State,
     home: PathBuf,
     began: Instant,
-    /// Names of the programs that must not end, by pid.
-    running: Mutex<Vec<(String, u32)>>,
+    programs: Programs,
 }
 
 impl Machine {
     fn new(home: &Path) -> Result<Machine> {
         let (state, home) = (State::read(home)?, home.to_path_buf());
-        std::fs::create_dir_all(home.join("log"))?;
-        Ok(Machine { state, home, began: Instant::now(), running: Mutex::new(Vec::new()) })
+        let programs = Programs::new(&home)?;
+        Ok(Machine { state, home, began: Instant::now(), programs })
     }
 
     fn step(&self, what: &str) {
@@ -89,15 +88,15 @@ impl Machine {
 
     fn start_plane(&self) -> Result<()> {
         let (tools, range, pki) = (&self.state.tools, self.state.range, self.home.join("pki"));
-        self.spawn_program(plane::etcd(tools, &self.home))?;
+        self.programs.start(plane::etcd(tools, &self.home))?;
         self.wait("wait for etcd", || etcd_is_healthy().then_some(()))?;
-        self.spawn_program(plane::api_server(tools, &pki, range))?;
+        self.programs.start(plane::api_server(tools, &pki, range))?;
         let ready = || self.kubectl(&["get", "--raw", "/readyz"]).ok();
         self.wait("wait for the API server", ready)?;
         self.step("the API server is ready");
         if tools.has("kube-controller-manager") {
-            self.spawn_program(plane::controllers(tools, &pki))?;
-            self.spawn_program(plane::scheduler(tools, &pki))?;
+            self.programs.start(plane::controllers(tools, &pki))?;
+            self.programs.start(plane::scheduler(tools, &pki))?;
         }
         Ok(())
     }
@@ -119,8 +118,7 @@ impl Machine {
         node::furnish(&self.state, number)?;
         let room = self.open_room(number)?;
         network::attach(self.state.range, number, self.state.nodes, room)?;
-        let log = format!("{}-containerd", node::name(number));
-        self.spawn(&log, node::containerd(room))?;
+        self.programs.start(node::containerd(number, room))?;
         let socket = PathBuf::from(format!("/proc/{room}/root/{}", node::CONTAINERD_SOCKET));
         self.wait("wait for containerd", || UnixStream::connect(&socket).ok())?;
         proc::must_succeed(&mut node::import_images(room), "import the images")?;
@@ -135,20 +133,19 @@ impl Machine {
             .args(["--mount", "--net", "--propagation", "private", "--"])
             .arg(self.home.join(super::PROGRAM));
         command.args(["cluster", "room"]).arg(&self.home).arg(number.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(self.log(&name)?);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(self.programs.log(&name)?);
         let mut child = command.spawn().context("open a node's room")?;
         let mut line = String::new();
         let output = child.stdout.take().expect("it is piped");
         std::io::BufReader::new(output).read_line(&mut line)?;
-        ensure!(line.trim() == room::READY, "open a node's room:\n{}", self.last_lines(&name));
-        self.note(&name, &child);
+        ensure!(line.trim() == room::READY, "open a node's room:\n{}", self.programs.last_lines(&name));
+        self.programs.note(&name, child.id(), None);
         Ok(child.id())
     }
 
     fn start_node(&self, number: u8, room: u32) -> Result<()> {
-        let name = node::name(number);
-        self.spawn(&format!("{name}-kubelet"), node::kubelet_command(room, self.state.range, number))?;
-        self.spawn(&format!("{name}-kube-proxy"), node::kube_proxy_command(room))
+        self.programs.start(node::kubelet_program(number, room, self.state.range))?;
+        self.programs.start(node::kube_proxy_program(number, room))
     }
 
     /// What runs on top: names for Services, simulated nodes.
@@ -159,7 +156,7 @@ impl Machine {
             self.step("pods can be made");
         }
         if self.state.kwok > 0 {
-            self.spawn_program(addons::kwok(&self.state.tools, &self.home.join("pki"), self.state.range))?;
+            self.programs.start(addons::kwok(&self.state.tools, &self.home.join("pki"), self.state.range))?;
             self.create(&addons::kwok_nodes(self.state.kwok))?;
         }
         if nodes > 0 {
@@ -206,27 +203,6 @@ impl Machine {
         Ok(())
     }
 
-    fn spawn_program(&self, program: Program) -> Result<()> {
-        let mut command = Command::new(program.path);
-        command.args(program.args);
-        self.spawn(&program.name, command)
-    }
-
-    fn spawn(&self, name: &str, mut command: Command) -> Result<()> {
-        let log = self.log(name)?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.spawn().with_context(|| format!("start {name}"))?;
-        self.note(name, &child);
-        Ok(())
-    }
-
-    fn note(&self, name: &str, child: &Child) {
-        let mut running = self.running.lock().expect("nobody panics with it");
-        running.push((name.to_string(), child.id()));
-        // For `status` only; without it nothing is lost.
-        let _ = std::fs::write(self.home.join(super::PROGRAMS_FILE), serde_json::json!(*running).to_string());
-    }
-
     /// Looks until it is there, as long as everything runs that was started.
     fn wait<T>(&self, what: &str, mut seen: impl FnMut() -> Option<T>) -> Result<T> {
         let limit = proc::Limit::new(START_LIMIT);
@@ -234,49 +210,12 @@ impl Machine {
             if let Some(found) = seen() {
                 return Ok(found);
             }
-            if let Some(name) = self.ended() {
-                bail!("{what}: {name} has ended:\n{}", self.last_lines(&name));
+            if let Some(name) = self.programs.ended() {
+                bail!("{what}: {name} has ended:\n{}", self.programs.last_lines(&name));
             }
             limit.pause_or(what)?;
             std::thread::sleep(LOOK_EVERY);
         }
-    }
-
-    fn ended(&self) -> Option<String> {
-        let running = self.running.lock().expect("nobody panics with it");
-        running.iter().find(|(_, pid)| !proc::alive(*pid)).map(|(name, _)| name.clone())
-    }
-
-    fn log_path(&self, name: &str) -> PathBuf {
-        self.home.join("log").join(format!("{name}.log"))
-    }
-
-    fn log(&self, name: &str) -> Result<File> {
-        let path = self.log_path(name);
-        File::create(&path).with_context(|| format!("create {}", path.display()))
-    }
-
-    fn last_lines(&self, name: &str) -> String {
-        let mut text = String::new();
-        let _ = File::open(self.log_path(name)).and_then(|mut file| file.read_to_string(&mut text));
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
-    }
-
-    /// Orphans of every program come here. Ends when nothing is left to wait for.
-    fn bury(&self) -> Result<()> {
-        while let Ok(ended) = rustix::process::wait(rustix::process::WaitOptions::empty()) {
-            let Some((pid, status)) = ended else { continue };
-            let pid = pid.as_raw_nonzero().get().cast_unsigned();
-            let running = self.running.lock().expect("nobody panics with it");
-            if let Some((name, _)) = running.iter().find(|(_, known)| *known == pid) {
-                tell(
-                    STEP,
-                    &format!("{:.1} {name} has ended: {status:?}", self.began.elapsed().as_secs_f64()),
-                );
-            }
-        }
-        Ok(())
     }
 }
 

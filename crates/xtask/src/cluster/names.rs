@@ -155,10 +155,9 @@ mod tests {
 
     #[test]
     fn the_first_range_that_is_free_here_and_in_the_routes_is_taken() {
-        let net = |text| Net::parse(text).expect("a range");
         let check = |held: &[u32], routes: &[&str], expected: Option<u32>| {
             let held: Vec<Range> = held.iter().copied().map(Range).collect();
-            let routes: Vec<Net> = routes.iter().map(|text| net(text)).collect();
+            let routes: Vec<Net> = routes.iter().map(|text| Net::parse(text).expect("a range")).collect();
             assert_eq!(Range::choose(&held, &routes), expected.map(Range), "{held:?} {routes:?}");
         };
         check(&[], &[], Some(0));

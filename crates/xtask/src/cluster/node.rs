@@ -5,7 +5,7 @@
 
 use super::names::Range;
 use super::pki;
-use super::plane;
+use super::plane::{self, Program};
 use super::state::State;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -17,7 +17,6 @@ pub(crate) const PROGRAMS: &str = "/opt/nica/bin";
 pub(crate) const IMAGES: &str = "/opt/nica/images.tar";
 pub(crate) const CONTAINERD_SOCKET: &str = "run/containerd/containerd.sock";
 const PKI: &str = "/etc/nica";
-const SEARCHED: &str = "/opt/nica/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(crate) fn name(number: u8) -> String {
     format!("n{number}")
@@ -32,6 +31,8 @@ pub(crate) fn folder(home: &Path, number: u8) -> PathBuf {
 pub(crate) fn furnish(state: &State, number: u8) -> Result<()> {
     let folder = folder(&state.home(), number);
     let (etc, range) = (folder.join("etc"), state.range);
+    let registry = format!("{}:{REGISTRY_PORT}", range.outer_end());
+    let hosts = format!("containerd/certs.d/{registry}/hosts.toml");
     let files = [
         ("containerd/config.toml", CONTAINERD.replace("{image}", super::image::GUEST)),
         ("cni/net.d/10-nica.conflist", pretty(&cni(range, number))?),
@@ -42,6 +43,7 @@ pub(crate) fn furnish(state: &State, number: u8) -> Result<()> {
             pretty(&pki::kubeconfig(&plane::server(range), Path::new(PKI), "kubelet"))?,
         ),
         ("nica/proxy.kubeconfig", pretty(&pki::kubeconfig(&plane::server(range), Path::new(PKI), "proxy"))?),
+        (hosts.as_str(), REGISTRY.replace("{registry}", &registry)),
         ("nica/resolv.conf", String::new()),
         ("passwd", "root:x:0:0:root:/root:/bin/sh\n".to_string()),
         ("group", "root:x:0:\n".to_string()),
@@ -99,6 +101,13 @@ oom_score = 0
         SystemdCgroup = false
 "#;
 
+/// A registry on the machine, at the machine's end of the link, is believed without TLS.
+pub(crate) const REGISTRY_PORT: u16 = 5000;
+const REGISTRY: &str = r#"server = "http://{registry}"
+[host."http://{registry}"]
+  capabilities = ["pull", "resolve"]
+"#;
+
 /// One address a pod, routed, never hidden: kube-proxy needs to see who asks.
 fn cni(range: Range, number: u8) -> Value {
     let ipam = json!({
@@ -151,39 +160,42 @@ fn kube_proxy(range: Range, number: u8) -> Value {
     })
 }
 
-/// A program of the room: in its namespaces, below its root.
-pub(crate) fn inside(room: u32, program: &str) -> Command {
-    let mut command = Command::new("nsenter");
-    command.args(["--target", &room.to_string(), "--mount", "--net", "--", program]);
-    command.env_clear().env("PATH", SEARCHED).env("HOME", "/root");
-    command
+/// The words that run a program in the room: in its namespaces, below its root.
+fn inside(room: u32, program: &str) -> Vec<String> {
+    let room = room.to_string();
+    ["--target", &room, "--mount", "--net", "--", program].map(String::from).to_vec()
 }
 
-pub(crate) fn containerd(room: u32) -> Command {
-    inside(room, "/usr/bin/containerd")
+fn program(number: u8, room: u32, what: &str, path: &str, args: Vec<String>) -> Program {
+    let args = [inside(room, path), args].concat();
+    Program { name: format!("{}-{what}", name(number)), path: "nsenter".into(), args }
+}
+
+pub(crate) fn containerd(number: u8, room: u32) -> Program {
+    program(number, room, "containerd", "/usr/bin/containerd", Vec::new())
 }
 
 pub(crate) fn import_images(room: u32) -> Command {
-    let mut command = inside(room, "/usr/bin/ctr");
+    let mut command = Command::new("nsenter");
+    command.args(inside(room, "/usr/bin/ctr"));
     command.args(["--namespace", "k8s.io", "images", "import", IMAGES]);
     command
 }
 
-pub(crate) fn kubelet_command(room: u32, range: Range, number: u8) -> Command {
-    let mut command = inside(room, &format!("{PROGRAMS}/kubelet"));
-    command
-        .arg(format!("--config={PKI}/kubelet.json"))
-        .arg(format!("--kubeconfig={PKI}/kubelet.kubeconfig"))
-        .arg(format!("--hostname-override={}", name(number)))
-        .arg(format!("--node-ip={}", range.node(number)))
-        .arg("--v=2");
-    command
+pub(crate) fn kubelet_program(number: u8, room: u32, range: Range) -> Program {
+    let args = vec![
+        format!("--config={PKI}/kubelet.json"),
+        format!("--kubeconfig={PKI}/kubelet.kubeconfig"),
+        format!("--hostname-override={}", name(number)),
+        format!("--node-ip={}", range.node(number)),
+        "--v=2".to_string(),
+    ];
+    program(number, room, "kubelet", &format!("{PROGRAMS}/kubelet"), args)
 }
 
-pub(crate) fn kube_proxy_command(room: u32) -> Command {
-    let mut command = inside(room, &format!("{PROGRAMS}/kube-proxy"));
-    command.arg(format!("--config={PKI}/kube-proxy.json"));
-    command
+pub(crate) fn kube_proxy_program(number: u8, room: u32) -> Program {
+    let args = vec![format!("--config={PKI}/kube-proxy.json")];
+    program(number, room, "kube-proxy", &format!("{PROGRAMS}/kube-proxy"), args)
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ pub(crate) fn linker_flags() -> String {
 /// The version that go.mod requires.
 pub(crate) fn version_of(module: &str) -> &'static str {
     let required = |line: &&str| line.split_whitespace().next() == Some(module) && !line.contains("=>");
-    let line = MODULE[0].1.lines().map(str::trim).find(required);
+    let mut lines = MODULE[0].1.lines().map(|line| line.trim().trim_start_matches("require "));
+    let line = lines.find(required);
     line.and_then(|line| line.split_whitespace().nth(1)).unwrap_or_else(|| panic!("go.mod requires {module}"))
 }
 

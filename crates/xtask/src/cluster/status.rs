@@ -78,6 +78,11 @@ fn look(state: State) -> Cluster {
     }
 }
 
+/// A program's pid on the machine, while it runs.
+pub(crate) fn program(state: &State, name: &str) -> Option<u32> {
+    programs(state, &inside(state)).into_iter().find(|program| program.name == name)?.pid
+}
+
 /// The first process and everything below it: containers have process namespaces of their own.
 fn inside(state: &State) -> Vec<u32> {
     let init = state.init.as_ref().filter(|init| proc::began(init.pid) == Some(init.began));

@@ -5,7 +5,7 @@ use crate::cluster::names::Name;
 use crate::cluster::obtain::Wanted;
 use crate::cluster::running::{self, Running, Wish};
 use crate::cluster::state::{self, State};
-use crate::cluster::{self, image, kubectl};
+use crate::cluster::{self, image, kubectl, status};
 use crate::kill::proc::{self, Signal};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
@@ -16,14 +16,19 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub(crate) const WHILE_UP: &[(&str, fn(&Running) -> Result<String>)] = &[
+/// A statement, and what shows it.
+type Case = (&'static str, fn(&Running) -> Result<String>);
+type KillCase = (&'static str, fn() -> Result<String>);
+
+pub(crate) const WHILE_UP: &[Case] = &[
     ("pods_run_on_both_real_kubelets_and_say_so_in_their_logs", pods_run),
     ("a_service_reaches_pods_on_both_nodes_by_name_address_and_port", service_answers),
     ("pods_of_simulated_nodes_run_too", simulated_pods_run),
+    ("an_api_server_and_an_etcd_that_are_killed_come_back_with_everything", killed_plane),
     ("a_second_cluster_stands_beside_the_first", second_cluster),
 ];
 pub(crate) const DOWN: &str = "down_leaves_no_process_namespace_mount_cgroup_link_or_route";
-pub(crate) const KILLS: &[(&str, fn() -> Result<String>)] = &[
+pub(crate) const KILLS: &[KillCase] = &[
     ("a_starter_killed_halfway_leaves_nothing", killed_starter),
     ("a_killed_guard_takes_its_cluster_along_and_the_rest_is_cleared", killed_guard),
 ];
@@ -89,6 +94,29 @@ fn simulated_pods_run(running: &Running) -> Result<String> {
     })?;
     ensure!(pods.iter().all(|pod| pod.node.starts_with("kwok-")), "see them on simulated nodes");
     Ok(format!("{} pods", pods.len()))
+}
+
+/// What was written before is still there, and the nodes' pods never noticed.
+fn killed_plane(running: &Running) -> Result<String> {
+    let state = &running.state;
+    let uids =
+        || ask(state, &["get", "pods", "--selector=app=web", "--output=jsonpath={.items[*].metadata.uid}"]);
+    let before = uids()?;
+    let mut said = Vec::new();
+    for name in ["kube-apiserver", "etcd"] {
+        let pid = status::program(state, name).with_context(|| format!("find {name}"))?;
+        let began = Instant::now();
+        proc::signal(pid, Signal::KILL)?;
+        proc::wait_for(&format!("see another {name}"), LIMIT, || {
+            status::program(state, name).filter(|new| *new != pid)
+        })?;
+        proc::wait_for("see the API server ready again", LIMIT, || {
+            ask(state, &["get", "--raw", "/readyz"]).ok()
+        })?;
+        said.push(format!("{name} {:.1} s", began.elapsed().as_secs_f64()));
+    }
+    ensure!(uids()? == before, "see the same pods");
+    Ok(said.join(", "))
 }
 
 fn second_cluster(first: &Running) -> Result<String> {
