@@ -5,6 +5,7 @@
 //! holds of the machine is one link with a route, cgroups and a folder, and `leftovers` clears those away whoever
 //! died before. What cannot be had on a machine is an answer (`Unavailable`), so that tests can say *skipped*.
 
+mod able;
 mod addons;
 mod cgroups;
 mod guard;

@@ -79,6 +79,14 @@ fn delegate(group: &Path) -> Result<()> {
     std::fs::write(&file, missing.join(" ")).with_context(|| format!("write {}", file.display()))
 }
 
+/// Whether groups can be made here; leaves none.
+pub(crate) fn attempt() -> Result<()> {
+    let label = format!("nica-try-{}", std::process::id());
+    let made = make(&label, 0);
+    remove(&label)?;
+    made
+}
+
 /// Groups of this name that are still there.
 pub(crate) fn left(label: &str) -> Result<Vec<PathBuf>> {
     Ok(hierarchies()?

@@ -3,7 +3,7 @@
 //! What is half made never stands under its final name: everything is made in a folder beside it and renamed when it
 //! is whole. What cannot be had is an answer, not an error: tests report it as skipped, with its sentence.
 
-use super::pins;
+use super::{able, pins};
 use crate::config;
 use crate::kill::proc;
 use crate::suite::Child;
@@ -27,6 +27,8 @@ pub(crate) enum Unavailable {
         "`{program}` is missing; install {package}, or name a disposable cluster by NICA_TEST_KUBECONFIG"
     )]
     NoProgram { program: &'static str, package: &'static str },
+    #[error("this machine does not let us {what} ({why}); name a disposable cluster by NICA_TEST_KUBECONFIG")]
+    NotAllowed { what: &'static str, why: String },
     #[error("KUBEBUILDER_ASSETS={} has no {program}; {next}", .folder.display())]
     NotAmongAssets { folder: PathBuf, program: &'static str, next: &'static str },
     #[error(
@@ -73,7 +75,7 @@ pub(crate) fn folder() -> PathBuf {
 }
 
 pub(crate) fn obtain(wanted: Wanted) -> Answer<Tools> {
-    if let Err(why) = machine() {
+    if let Err(why) = able::look() {
         return Ok(Err(why));
     }
     let programs = match config::kubebuilder_assets() {
@@ -94,20 +96,8 @@ pub(crate) fn obtain(wanted: Wanted) -> Answer<Tools> {
     Ok(Ok(Tools { programs, system }))
 }
 
-/// What every cluster needs from the machine itself.
-fn machine() -> Result<(), Unavailable> {
-    if !rustix::process::geteuid().is_root() {
-        return Err(Unavailable::NotRoot);
-    }
-    let needed =
-        [("ip", "iproute2"), ("unshare", "util-linux"), ("nsenter", "util-linux"), ("setpriv", "util-linux")];
-    match needed.iter().find(|(program, _)| !on_path(program)) {
-        Some((program, package)) => Err(Unavailable::NoProgram { program, package }),
-        None => Ok(()),
-    }
-}
-
-fn on_path(program: &str) -> bool {
+/// Whether a program of this name is found.
+pub(super) fn on_path(program: &str) -> bool {
     config::program_folders().iter().any(|folder| folder.join(program).is_file())
 }
 

@@ -19,6 +19,9 @@ pub(crate) const READY: &str = "the room is ready";
 const SETTINGS: &[(&str, &str)] =
     &[("vm/overcommit_memory", "1"), ("kernel/panic", "10"), ("kernel/panic_on_oops", "1")];
 
+/// As the kernel marks an overlay in statfs(2).
+const OVERLAY: rustix::fs::FsWord = 0x794c_7630;
+
 pub(crate) fn stay(home: &Path, number: u8) -> Result<()> {
     let state = State::read(home)?;
     build(&state, number).context("build a node's room")?;
@@ -35,7 +38,7 @@ fn build(state: &State, number: u8) -> Result<()> {
     fresh("tmpfs", &root, "mode=755")?;
     system(state, &root)?;
     bind(&folder.join("etc"), &root.join("etc"))?;
-    bind(&folder.join("var"), &root.join("var"))?;
+    var(&folder.join("var"), &root.join("var"))?;
     read_only(&state.tools.programs, &root.join("opt/nica/bin"))?;
     std::fs::write(root.join("opt/nica/images.tar"), "")?;
     mount_bind(state.home().join("images.tar"), root.join("opt/nica/images.tar"))
@@ -45,6 +48,12 @@ fn build(state: &State, number: u8) -> Result<()> {
         fresh("tmpfs", &root.join(name), "mode=755")?;
     }
     enter(&root)
+}
+
+/// On disk, unless that disk is itself a layer (as in a container): containerd lays images over each other there.
+fn var(from: &Path, to: &Path) -> Result<()> {
+    let layered = rustix::fs::statfs(from).context("look at the disk")?.f_type == OVERLAY;
+    if layered { fresh("tmpfs", to, "mode=755") } else { bind(from, to) }
 }
 
 /// `/usr`, and the links into it as this system has them.

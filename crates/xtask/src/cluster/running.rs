@@ -6,6 +6,7 @@ use super::obtain::{self, Answer, Wanted};
 use super::state::{self, State};
 use super::{PROGRAM, leftovers, network};
 use anyhow::{Context as _, Result, ensure};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -69,6 +70,8 @@ fn reserve(wish: &Wish, tools: obtain::Tools) -> Result<State> {
         "find addresses in 198.18.0.0/15: every range is taken; end a cluster with `./x cluster down`",
     )?;
     std::fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
+    // Keys lie in there.
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700))?;
     std::fs::copy("/proc/self/exe", home.join(PROGRAM)).context("copy this program")?;
     let state = State { name, range, nodes: wish.wanted.nodes, kwok: wish.wanted.kwok, tools, init: None };
     state.write()?;
