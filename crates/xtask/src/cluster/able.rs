@@ -48,7 +48,12 @@ fn attempt(what: &'static str, script: &str) -> Result<(), Unavailable> {
     command.args(["--fork", "--pid", "--mount-proc", "--mount", "--net", "--propagation", "private", "--"]);
     command.args(["sh", "-c", script]);
     let tried = proc::must_succeed(&mut command, "try");
-    tried.map(drop).map_err(|error| Unavailable::NotAllowed { what, why: error.to_string() })
+    tried.map(drop).map_err(|error| Unavailable::NotAllowed { what, why: reason(&error) })
+}
+
+/// Without what `must_succeed` puts before it.
+fn reason(error: &anyhow::Error) -> String {
+    error.to_string().trim_start_matches("try: ").to_string()
 }
 
 #[cfg(test)]

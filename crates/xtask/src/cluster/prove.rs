@@ -10,6 +10,7 @@ use super::running::{Running, Wish};
 use crate::config;
 use crate::suite::Counts;
 use anyhow::{Result, ensure};
+use marks::Machine;
 use std::time::Instant;
 
 /// Counts, and why nothing was checked if nothing was.
@@ -20,6 +21,7 @@ pub(crate) fn suite(args: &[String]) -> Result<(Counts, Option<String>)> {
             "NICA_TEST_KUBECONFIG names a cluster that is not ours to start and end".to_string(),
         ));
     }
+    let machine = Machine::look()?;
     let wish = Wish { name: None, wanted: Wanted { nodes: 2, kwok: 2 } };
     let running = match Running::start(&wish, |step| println!("    {step}"))? {
         Ok(running) => running,
@@ -30,9 +32,9 @@ pub(crate) fn suite(args: &[String]) -> Result<(Counts, Option<String>)> {
     for (what, case) in cases::WHILE_UP {
         judge.case(what, || case(&running));
     }
-    judge.case(cases::DOWN, || cases::down_leaves_nothing(running));
+    judge.case(cases::DOWN, || cases::down_leaves_nothing(running, &machine));
     for (what, case) in cases::KILLS {
-        judge.case(what, case);
+        judge.case(what, || case(&machine));
     }
     Ok((judge.counts, None))
 }

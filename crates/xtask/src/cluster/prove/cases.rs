@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// A statement, and what shows it.
 type Case = (&'static str, fn(&Running) -> Result<String>);
-type KillCase = (&'static str, fn() -> Result<String>);
+type KillCase = (&'static str, fn(&Machine) -> Result<String>);
 
 pub(crate) const WHILE_UP: &[Case] = &[
     ("pods_run_on_both_real_kubelets_and_say_so_in_their_logs", pods_run),
@@ -136,16 +136,16 @@ fn second_cluster(first: &Running) -> Result<String> {
     Ok(format!("up after {up:.1} s, down after {down:.1} s"))
 }
 
-pub(crate) fn down_leaves_nothing(running: Running) -> Result<String> {
+pub(crate) fn down_leaves_nothing(running: Running, machine: &Machine) -> Result<String> {
     let marks = Marks::of(&running.state)?;
     let down = running.end()?;
     nothing_left(&marks)?;
+    machine.must_be_the_same()?;
     Ok(format!("down after {down:.1} s"))
 }
 
 /// The one who started it is gone before it could say that the cluster stays.
-fn killed_starter() -> Result<String> {
-    let machine = Machine::look()?;
+fn killed_starter(machine: &Machine) -> Result<String> {
     let name = Name::parse("killed-1")?;
     let mut starter = start_apart(&name, "the API server is ready")?;
     let marks = Marks::of(&State::read(&state::home(&name))?)?;
@@ -153,13 +153,12 @@ fn killed_starter() -> Result<String> {
     starter.kill()?;
     starter.wait()?;
     proc::wait_for("see the guard clear up", LIMIT, || nothing_left(&marks).ok())?;
-    ensure!(Machine::look()? == machine, "find the machine as it was");
+    machine.must_be_the_same()?;
     Ok(format!("nothing left after {:.1} s", began.elapsed().as_secs_f64()))
 }
 
 /// The kernel ends what ran; the next command removes what only a process can.
-fn killed_guard() -> Result<String> {
-    let machine = Machine::look()?;
+fn killed_guard(machine: &Machine) -> Result<String> {
     let name = Name::parse("killed-2")?;
     let mut starter = start_apart(&name, "is up after")?;
     ensure!(starter.wait()?.success(), "start a cluster that stays");
@@ -173,7 +172,7 @@ fn killed_guard() -> Result<String> {
     ensure!(!state::is_guarded(&home), "see no guard");
     running::end(&home)?;
     nothing_left(&marks)?;
-    ensure!(Machine::look()? == machine, "find the machine as it was");
+    machine.must_be_the_same()?;
     Ok(format!("all processes gone after {ended:.2} s"))
 }
 

@@ -107,6 +107,12 @@ impl Machine {
         let settings = SETTINGS.iter().map(read).collect::<Result<_>>()?;
         Ok(Machine { settings, mounts: std::fs::read_to_string("/proc/self/mounts")? })
     }
+
+    pub(crate) fn must_be_the_same(&self) -> Result<()> {
+        let now = Machine::look()?;
+        ensure!(now == *self, "find the machine as it was: {self:?} became {now:?}");
+        Ok(())
+    }
 }
 
 /// The first process inside, for whoever wants to see it die.
