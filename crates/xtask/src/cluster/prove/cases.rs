@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -146,7 +146,7 @@ pub(crate) fn down_leaves_nothing(running: Running, machine: &Machine) -> Result
 
 /// The one who started it is gone before it could say that the cluster stays.
 fn killed_starter(machine: &Machine) -> Result<String> {
-    let name = Name::parse("killed-1")?;
+    let (name, _cleanup) = apart("k1")?;
     let mut starter = start_apart(&name, "the API server is ready")?;
     let marks = Marks::of(&State::read(&state::home(&name))?)?;
     let began = Instant::now();
@@ -159,7 +159,7 @@ fn killed_starter(machine: &Machine) -> Result<String> {
 
 /// The kernel ends what ran; the next command removes what only a process can.
 fn killed_guard(machine: &Machine) -> Result<String> {
-    let name = Name::parse("killed-2")?;
+    let (name, _cleanup) = apart("k2")?;
     let mut starter = start_apart(&name, "is up after")?;
     ensure!(starter.wait()?.success(), "start a cluster that stays");
     let (home, state) = (state::home(&name), State::read(&state::home(&name))?);
@@ -180,6 +180,24 @@ fn nothing_left(marks: &Marks) -> Result<()> {
     let left = marks.left()?;
     ensure!(left.is_empty(), "find nothing left: {}", left.join("; "));
     Ok(())
+}
+
+/// A name that no other suite uses at this time; whatever a failed case leaves under it is ended.
+fn apart(case: &str) -> Result<(Name, Cleanup)> {
+    let name = Name::parse(&format!("{case}-{}", std::process::id()))?;
+    let home = state::home(&name);
+    Ok((name, Cleanup(home)))
+}
+
+struct Cleanup(PathBuf);
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        if self.0.exists() {
+            // The case has failed and says why.
+            let _ = running::end(&self.0);
+        }
+    }
 }
 
 /// `./x cluster up` as a process of its own, until it has printed this.
