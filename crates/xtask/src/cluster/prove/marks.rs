@@ -92,25 +92,25 @@ fn namespaces(pid: u32) -> Vec<String> {
     ["pid", "mnt", "net"].iter().filter_map(read).map(|name| name.display().to_string()).collect()
 }
 
-/// What must be the same before and after, whatever happened between.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Machine {
-    settings: Vec<(String, String)>,
-    mounts: String,
-}
+/// What must be the same before and after, whatever happened between: one line for each setting and each mount.
+pub(crate) struct Machine(BTreeSet<String>);
 
 impl Machine {
     pub(crate) fn look() -> Result<Machine> {
-        let read = |name: &&str| -> Result<(String, String)> {
-            Ok((name.to_string(), std::fs::read_to_string(Path::new("/proc/sys").join(name))?))
-        };
-        let settings = SETTINGS.iter().map(read).collect::<Result<_>>()?;
-        Ok(Machine { settings, mounts: std::fs::read_to_string("/proc/self/mounts")? })
+        let mounts = std::fs::read_to_string("/proc/self/mounts").context("read /proc/self/mounts")?;
+        let mut lines: BTreeSet<String> = mounts.lines().map(|line| format!("mount {line}")).collect();
+        for name in SETTINGS {
+            let path = Path::new("/proc/sys").join(name);
+            let value = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+            lines.insert(format!("{name} = {}", value.trim()));
+        }
+        Ok(Machine(lines))
     }
 
     pub(crate) fn must_be_the_same(&self) -> Result<()> {
         let now = Machine::look()?;
-        ensure!(now == *self, "find the machine as it was: {self:?} became {now:?}");
+        let changed: Vec<&String> = self.0.symmetric_difference(&now.0).collect();
+        ensure!(changed.is_empty(), "find the machine as it was: {changed:?}");
         Ok(())
     }
 }
