@@ -23,12 +23,24 @@ pub(crate) fn suite(args: &[String]) -> Result<(Counts, Option<String>)> {
     }
     let machine = Machine::look()?;
     let wish = Wish { name: None, wanted: Wanted { nodes: 2, kwok: 2 } };
-    let running = match Running::start(&wish, |step| println!("    {step}"))? {
-        Ok(running) => running,
-        Err(why) => return Ok(skipped(why.to_string())),
-    };
-    println!("    up after {:.1} s", running.seconds);
     let mut judge = Judge { counts: Counts::default() };
+    let mut unavailable = None;
+    let mut running = None;
+    judge.case(cases::UP, || match Running::start(&wish, |step| println!("    {step}"))? {
+        Ok(up) => {
+            let said = format!("ready after {:.1} s", up.seconds);
+            running = Some(up);
+            Ok(said)
+        }
+        Err(why) => {
+            unavailable = Some(why.to_string());
+            Ok("not available".to_string())
+        }
+    });
+    if let Some(why) = unavailable {
+        return Ok(skipped(why));
+    }
+    let Some(running) = running else { return Ok((judge.counts, None)) };
     for (what, case) in cases::WHILE_UP {
         judge.case(what, || case(&running));
     }

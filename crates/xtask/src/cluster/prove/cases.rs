@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 type Case = (&'static str, fn(&Running) -> Result<String>);
 type KillCase = (&'static str, fn(&Machine) -> Result<String>);
 
+pub(crate) const UP: &str = "a_cluster_with_two_real_and_two_simulated_nodes_starts";
 pub(crate) const WHILE_UP: &[Case] = &[
     ("pods_run_on_both_real_kubelets_and_say_so_in_their_logs", pods_run),
     ("a_service_reaches_pods_on_both_nodes_by_name_address_and_port", service_answers),
@@ -34,7 +35,7 @@ pub(crate) const KILLS: &[KillCase] = &[
 ];
 
 pub(crate) fn count() -> u64 {
-    (WHILE_UP.len() + 1 + KILLS.len()) as u64
+    (WHILE_UP.len() + 2 + KILLS.len()) as u64
 }
 
 const LIMIT: Duration = Duration::from_secs(60);
