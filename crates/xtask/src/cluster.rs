@@ -112,11 +112,9 @@ fn up(name: &str, wanted: Wanted) -> Result<bool> {
             Ok(false)
         }
         Ok(running) => {
-            println!(
-                "cluster {name} is up after {:.1} s\n  eval \"$(./x cluster env {name})\"",
-                running.seconds
-            );
+            let seconds = running.seconds;
             running.stay()?;
+            println!("cluster {name} is up after {seconds:.1} s\n  eval \"$(./x cluster env {name})\"");
             Ok(true)
         }
     }

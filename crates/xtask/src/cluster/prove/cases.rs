@@ -210,8 +210,11 @@ fn start_apart(name: &Name, until: &str) -> Result<Child> {
         .spawn()
         .context("start ./x cluster up")?;
     let output = child.stdout.take().expect("it is piped");
-    for line in BufReader::new(output).lines() {
+    let mut lines = BufReader::new(output).lines();
+    while let Some(line) = lines.next() {
         if line?.contains(until) {
+            // It goes on speaking, and somebody has to listen.
+            std::thread::spawn(move || lines.for_each(drop));
             return Ok(child);
         }
     }
