@@ -36,6 +36,8 @@ enum Event {
 pub(crate) fn run(home: &Path) -> Result<()> {
     // Neither the terminal's interrupts nor its end are for us.
     rustix::process::setsid().context("leave the terminal")?;
+    // What its parent leaves behind comes to us and is buried, not to a process 1 that may not care.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("become a subreaper")?;
     let _alive = state::hold(home)?;
     let listener = UnixListener::bind(socket(home)).context("listen")?;
     say(BORN);
@@ -66,11 +68,17 @@ pub(crate) fn run(home: &Path) -> Result<()> {
         }
     };
     let cleared = leftovers::clear(&state);
+    bury();
     if let Some(mut asker) = asker {
         let answer = cleared.as_ref().map_or_else(|error| format!("{error:#}"), |()| CLEARED.to_string());
         let _ = asker.write_all(answer.as_bytes());
     }
     cleared
+}
+
+/// Those who have ended; `clear` has waited for that.
+fn bury() {
+    while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
 }
 
 /// Until the cluster has to end; who asked for it, if anybody did.
