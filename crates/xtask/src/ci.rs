@@ -106,7 +106,7 @@ pub(crate) fn run(job: Job) -> Result<bool> {
 /// What can be checked in a second, for the evidence of the demo's releases.
 pub(crate) fn quick_report(path: &Path) -> Result<()> {
     let quick =
-        |name: &'static str| suite::find(name)?.run(&[]).map(|outcome| Check::of(name, outcome.counts));
+        |name: &'static str| suite::find(name)?.run(&[], true).map(|outcome| Check::of(name, outcome.counts));
     write(path, "quick", vec![quick("fmt")?, quick("tidy")?])
 }
 
@@ -139,7 +139,7 @@ impl Check {
 
 fn suite(name: &'static str) -> Result<Check> {
     println!("── {name}");
-    Ok(Check::of(name, suite::find(name)?.run(&[])?.counts))
+    Ok(Check::of(name, suite::find(name)?.run(&[], true)?.counts))
 }
 
 fn command(name: &'static str, command: &[&str]) -> Result<Check> {

@@ -105,7 +105,7 @@ fn up(name: &str, wanted: Wanted) -> Result<bool> {
     if let Some(kubeconfig) = config::test_kubeconfig() {
         bail!("start a cluster: NICA_TEST_KUBECONFIG={} names one already; unset it", kubeconfig.display());
     }
-    let wish = Wish { name: Some(name.clone()), wanted };
+    let wish = Wish { name: Some(name.clone()), wanted, build: true };
     match Running::start(&wish, |step| println!("  {step}"))? {
         Err(why) => {
             println!("not available: {why}");

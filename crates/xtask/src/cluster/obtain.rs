@@ -27,6 +27,8 @@ pub(crate) enum Unavailable {
         "`{program}` is missing; install {package}, or name a disposable cluster by NICA_TEST_KUBECONFIG"
     )]
     NoProgram { program: &'static str, package: &'static str },
+    #[error("its programs are not in the cache; `./x test cluster` builds them once, in about ten minutes")]
+    NotBuilt,
     #[error("this machine does not let us {what} ({why}); name a disposable cluster by NICA_TEST_KUBECONFIG")]
     NotAllowed { what: &'static str, why: String },
     #[error("KUBEBUILDER_ASSETS={} has no {program}; {next}", .folder.display())]
@@ -74,13 +76,14 @@ pub(crate) fn folder() -> PathBuf {
     config::cache().join("cluster")
 }
 
-pub(crate) fn obtain(wanted: Wanted) -> Answer<Tools> {
+/// Without `build` only what is in the cache already counts.
+pub(crate) fn obtain(wanted: Wanted, build: bool) -> Answer<Tools> {
     if let Err(why) = able::look() {
         return Ok(Err(why));
     }
     let programs = match config::kubebuilder_assets() {
         Some(folder) => among_assets(&folder, wanted).map(|()| folder),
-        None => module()?,
+        None => module(build)?,
     };
     let programs = match programs {
         Ok(programs) => programs,
@@ -88,7 +91,7 @@ pub(crate) fn obtain(wanted: Wanted) -> Answer<Tools> {
     };
     let system = match wanted.nodes {
         0 => None,
-        _ => match packages()? {
+        _ => match packages(build)? {
             Ok(system) => Some(system),
             Err(why) => return Ok(Err(why)),
         },
@@ -118,11 +121,14 @@ fn among_assets(folder: &Path, wanted: Wanted) -> Result<(), Unavailable> {
 }
 
 /// The built module's folder.
-fn module() -> Answer<PathBuf> {
+fn module(build: bool) -> Answer<PathBuf> {
     let place = folder().join(format!("programs-{}", pins::digest()));
     let _lock = super::state::lock(&folder(), "obtain.lock")?;
     if place.is_dir() {
         return Ok(Ok(place));
+    }
+    if !build {
+        return Ok(Err(Unavailable::NotBuilt));
     }
     if !on_path("go") {
         return Ok(Err(Unavailable::NoProgram { program: "go", package: "Go 1.26 or later" }));
@@ -175,12 +181,15 @@ fn write_stages(half: &Path, module: &Path) -> Result<()> {
 }
 
 /// The unpacked packages' folder; nothing is installed.
-fn packages() -> Answer<PathBuf> {
+fn packages(build: bool) -> Answer<PathBuf> {
     let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let place = folder().join(format!("system-{}", pins::packages_digest(&os_release)));
     let _lock = super::state::lock(&folder(), "obtain.lock")?;
     if place.is_dir() {
         return Ok(Ok(place));
+    }
+    if !build {
+        return Ok(Err(Unavailable::NotBuilt));
     }
     if let Some(program) = ["apt-get", "dpkg"].iter().find(|program| !on_path(program)) {
         return Ok(Err(Unavailable::NoProgram {

@@ -17,6 +17,8 @@ pub(crate) struct Wish {
     /// None: any that is free.
     pub name: Option<Name>,
     pub wanted: Wanted,
+    /// Programs that are not in the cache may be built, for minutes.
+    pub build: bool,
 }
 
 pub(crate) struct Running {
@@ -28,7 +30,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(wish: &Wish, step: impl FnMut(&str)) -> Answer<Running> {
-        let tools = match obtain::obtain(wish.wanted)? {
+        let tools = match obtain::obtain(wish.wanted, wish.build)? {
             Ok(tools) => tools,
             Err(why) => return Ok(Err(why)),
         };

@@ -121,7 +121,7 @@ fn killed_plane(running: &Running) -> Result<String> {
 }
 
 fn second_cluster(first: &Running) -> Result<String> {
-    let wish = Wish { name: None, wanted: Wanted { nodes: 1, kwok: 0 } };
+    let wish = Wish { name: None, wanted: Wanted { nodes: 1, kwok: 0 }, build: false };
     let second = Running::start(&wish, |_| {})?.map_err(|why| anyhow!("start a second cluster: {why}"))?;
     ensure!(second.state.range != first.state.range, "get other addresses");
     let marks = Marks::of(&second.state)?;
