@@ -4,19 +4,20 @@
 //! of everything does not begin to build Kubernetes, only who names this suite does.
 
 mod cases;
+mod kills;
 mod marks;
 
 use super::obtain::Wanted;
 use super::running::{Running, Wish};
 use crate::config;
 use crate::suite::Counts;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use marks::Machine;
 use std::time::Instant;
 
 /// Counts, and why nothing was checked if nothing was.
 pub(crate) fn suite(args: &[String], asked: bool) -> Result<(Counts, Option<String>)> {
-    ensure!(args.is_empty(), "read {args:?}: `./x test cluster` takes no words");
+    let kills = kills::parse(args)?;
     if config::test_kubeconfig().is_some() {
         return Ok(skipped(
             "NICA_TEST_KUBECONFIG names a cluster that is not ours to start and end".to_string(),
@@ -42,6 +43,15 @@ pub(crate) fn suite(args: &[String], asked: bool) -> Result<(Counts, Option<Stri
         return Ok(skipped(why));
     }
     let Some(running) = running else { return Ok((judge.counts, None)) };
+    if let Some(kills) = kills {
+        judge.case(cases::DOWN, || cases::down_leaves_nothing(running, &machine));
+        println!("  seed {}", kills.seed);
+        for (number, (who, instant)) in kills.cases().into_iter().enumerate() {
+            let what = format!("{who:?}_dies_{instant:.2}_s_after_the_start_and_nothing_is_left");
+            judge.case(&what, || kills::play(number, who, instant, &machine));
+        }
+        return Ok((judge.counts, None));
+    }
     for (what, case) in cases::WHILE_UP {
         judge.case(what, || case(&running));
     }

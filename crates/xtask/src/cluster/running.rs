@@ -5,13 +5,17 @@ use super::names::{Name, Range};
 use super::obtain::{self, Answer, Wanted};
 use super::state::{self, State};
 use super::{PROGRAM, leftovers, network};
+use crate::kill::proc::Limit;
 use anyhow::{Context as _, Result, ensure};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Who holds it may add and remove clusters.
 pub(crate) const BOOKS: &str = "books.lock";
+
+/// For a guard that neither answers nor dies.
+const END_LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Wish {
     /// None: any that is free.
@@ -53,7 +57,7 @@ impl Running {
     /// How long it took.
     pub(crate) fn end(self) -> Result<f64> {
         let began = Instant::now();
-        guard::ask_down(&self.state.home())?;
+        end(&self.state.home())?;
         Ok(began.elapsed().as_secs_f64())
     }
 }
@@ -87,11 +91,16 @@ fn free_name() -> Result<Name> {
         .context("find a free name for a cluster")
 }
 
-/// Ends a cluster, with its guard's help or without.
+/// Ends a cluster, with its guard's help or without. A guard that dies meanwhile holds its lock a moment longer.
 pub(crate) fn end(home: &Path) -> Result<()> {
-    if state::is_guarded(home) {
-        return guard::ask_down(home);
+    let limit = Limit::new(END_LIMIT);
+    while state::is_guarded(home) {
+        if guard::ask_down(home)? {
+            return Ok(());
+        }
+        limit.pause_or("reach the cluster's guard")?;
     }
     let _books = state::lock(&state::run_folder(), BOOKS)?;
-    leftovers::clear_unguarded_one(home)
+    // Meanwhile another may have begun under this name.
+    if state::is_guarded(home) { Ok(()) } else { leftovers::clear_unguarded_one(home) }
 }

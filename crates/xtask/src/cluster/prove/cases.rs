@@ -38,7 +38,7 @@ pub(crate) fn count() -> u64 {
     (WHILE_UP.len() + 2 + KILLS.len()) as u64
 }
 
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// A Service that was just made refuses for a second after its pods are ready.
 const SERVICE_LIMIT: Duration = Duration::from_secs(15);
 const ASK_LIMIT: Duration = Duration::from_secs(3);
@@ -177,7 +177,7 @@ fn killed_guard(machine: &Machine) -> Result<String> {
     Ok(format!("all processes gone after {ended:.2} s"))
 }
 
-fn nothing_left(marks: &Marks) -> Result<()> {
+pub(crate) fn nothing_left(marks: &Marks) -> Result<()> {
     let left = marks.left()?;
     ensure!(left.is_empty(), "find nothing left: {}", left.join("; "));
     Ok(())
@@ -190,7 +190,7 @@ fn apart(case: &str) -> Result<(Name, Cleanup)> {
     Ok((name, Cleanup(home)))
 }
 
-struct Cleanup(PathBuf);
+pub(crate) struct Cleanup(pub PathBuf);
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
@@ -203,12 +203,7 @@ impl Drop for Cleanup {
 
 /// `./x cluster up` as a process of its own, until it has printed this.
 fn start_apart(name: &Name, until: &str) -> Result<Child> {
-    let mut child = Command::new("/proc/self/exe")
-        .args(["cluster", "up", name.as_str(), "--nodes=1", "--kwok=0"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("start ./x cluster up")?;
+    let mut child = up(name).stdout(Stdio::piped()).spawn().context("start ./x cluster up")?;
     let output = child.stdout.take().expect("it is piped");
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next() {
@@ -222,8 +217,19 @@ fn start_apart(name: &Name, until: &str) -> Result<Child> {
     bail!("start a cluster: it ended before it said {until:?}")
 }
 
+/// The same, and nobody listens.
+pub(crate) fn start(name: &Name) -> Result<Child> {
+    up(name).stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("start ./x cluster up")
+}
+
+fn up(name: &Name) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(["cluster", "up", name.as_str(), "--nodes=1", "--kwok=0"]).stdin(Stdio::null());
+    command
+}
+
 /// The process that was told to guard this folder.
-fn guard_of(home: &Path) -> Result<u32> {
+pub(crate) fn guard_of(home: &Path) -> Result<u32> {
     let words = [home.join(cluster::PROGRAM).display().to_string(), "cluster".into(), "guard".into()];
     let guard = |pid: &u32| proc::command_line(*pid).starts_with(&words);
     proc::all().into_iter().find(guard).context("find the guard")

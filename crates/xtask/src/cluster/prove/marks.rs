@@ -30,16 +30,9 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
+    /// Each kind is seen, or it is an error.
     pub(crate) fn of(state: &State) -> Result<Marks> {
-        let init = state.init.as_ref().context("find the first process inside")?;
-        let mut inside = vec![init.pid];
-        inside.extend(proc::descendants(init.pid));
-        let own = namespaces(std::process::id());
-        let namespaces: BTreeSet<String> =
-            inside.iter().flat_map(|pid| namespaces(*pid)).filter(|name| !own.contains(name)).collect();
-        let processes = inside.iter().filter_map(|pid| Some((*pid, proc::began(*pid)?))).collect();
-        let whole = state.range.whole();
-        let marks = Marks { home: state.home(), label: state.range.label(), whole, namespaces, processes };
+        let marks = Marks::seen(state).context("find the first process inside")?;
         let seen = marks.left()?;
         for kind in ["process", "namespace", "mount", "cgroup", "link", "route", "folder"] {
             ensure!(
@@ -48,6 +41,19 @@ impl Marks {
             );
         }
         Ok(marks)
+    }
+
+    /// Whatever there is of a cluster that is only beginning.
+    pub(crate) fn seen(state: &State) -> Option<Marks> {
+        let init = state.init.as_ref()?;
+        let mut inside = vec![init.pid];
+        inside.extend(proc::descendants(init.pid));
+        let own = namespaces(std::process::id());
+        let namespaces: BTreeSet<String> =
+            inside.iter().flat_map(|pid| namespaces(*pid)).filter(|name| !own.contains(name)).collect();
+        let processes = inside.iter().filter_map(|pid| Some((*pid, proc::began(*pid)?))).collect();
+        let whole = state.range.whole();
+        Some(Marks { home: state.home(), label: state.range.label(), whole, namespaces, processes })
     }
 
     /// What is still there.
