@@ -35,10 +35,8 @@ impl Marks {
         let marks = Marks::seen(state).context("find the first process inside")?;
         let seen = marks.left()?;
         for kind in ["process", "namespace", "mount", "cgroup", "link", "route", "folder"] {
-            ensure!(
-                seen.iter().any(|mark| mark.starts_with(kind)),
-                "see a {kind} of a running cluster in {seen:?}"
-            );
+            let of_kind = seen.iter().any(|mark| mark.starts_with(kind));
+            ensure!(of_kind, "see a {kind} of a running cluster among its {} marks", seen.len());
         }
         Ok(marks)
     }
@@ -81,10 +79,12 @@ impl Marks {
         Ok(left)
     }
 
-    /// Mounts of our folder, and of namespaces kept by a file.
+    /// Mounts of our folder, and of namespaces kept by a file. A mount names the folder within its file system, so
+    /// only the end of the path is sure.
     fn mounts(&self, pid: u32) -> impl Iterator<Item = String> {
         let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
-        let home = self.home.display().to_string();
+        let name = self.home.file_name().unwrap_or_default().display();
+        let home = format!("/cluster/run/{name}/");
         let ours = |line: &&str| {
             line.contains(&home)
                 || self.namespaces.iter().any(|name| line.split(' ').any(|word| word == name))
