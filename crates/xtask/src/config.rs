@@ -24,6 +24,11 @@ pub(crate) fn test_kubeconfig() -> Option<PathBuf> {
     set("NICA_TEST_KUBECONFIG")
 }
 
+/// On a machine of continuous integration, where nobody waits and everything is checked. `CI=true`.
+pub(crate) fn is_ci() -> bool {
+    set("CI").is_some_and(|value| value.as_os_str() == "true")
+}
+
 fn set(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -8,6 +8,7 @@ mod libtest;
 mod summary;
 
 use crate::cluster;
+use crate::config;
 use crate::kill;
 use crate::repo;
 use crate::tidy;
@@ -91,7 +92,7 @@ pub(crate) fn run(name: Option<&str>, args: &[String]) -> Result<bool> {
     let mut outcomes = Vec::new();
     for suite in chosen {
         println!("── {} · {}", suite.name, suite.what);
-        outcomes.push(suite.run(args, name.is_some())?);
+        outcomes.push(suite.run(args, name.is_some() || config::is_ci())?);
     }
     summary::print(&outcomes);
     Ok(outcomes.iter().all(Outcome::is_green))
@@ -106,7 +107,7 @@ pub(crate) fn find(name: &str) -> Result<&'static Suite> {
 }
 
 impl Suite {
-    /// `asked`: by its name, so that it may take its time; programs of other projects are built only then.
+    /// `asked`: by its name or by CI, so that it may take its time; programs of other projects are built only then.
     pub(crate) fn run(&self, args: &[String], asked: bool) -> Result<Outcome> {
         let began = Instant::now();
         let mut unavailable = None;

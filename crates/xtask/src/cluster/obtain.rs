@@ -123,12 +123,16 @@ fn among_assets(folder: &Path, wanted: Wanted) -> Result<(), Unavailable> {
 /// The built module's folder.
 fn module(build: bool) -> Answer<PathBuf> {
     let place = folder().join(format!("programs-{}", pins::digest()));
-    let _lock = super::state::lock(&folder(), "obtain.lock")?;
     if place.is_dir() {
         return Ok(Ok(place));
     }
     if !build {
         return Ok(Err(Unavailable::NotBuilt));
+    }
+    // Whoever else makes it is waited for, and then there is nothing left to do.
+    let _lock = super::state::lock(&folder(), "obtain.lock")?;
+    if place.is_dir() {
+        return Ok(Ok(place));
     }
     if !on_path("go") {
         return Ok(Err(Unavailable::NoProgram { program: "go", package: "Go 1.26 or later" }));
@@ -184,12 +188,16 @@ fn write_stages(half: &Path, module: &Path) -> Result<()> {
 fn packages(build: bool) -> Answer<PathBuf> {
     let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let place = folder().join(format!("system-{}", pins::packages_digest(&os_release)));
-    let _lock = super::state::lock(&folder(), "obtain.lock")?;
     if place.is_dir() {
         return Ok(Ok(place));
     }
     if !build {
         return Ok(Err(Unavailable::NotBuilt));
+    }
+    // Whoever else makes it is waited for, and then there is nothing left to do.
+    let _lock = super::state::lock(&folder(), "obtain.lock")?;
+    if place.is_dir() {
+        return Ok(Ok(place));
     }
     if let Some(program) = ["apt-get", "dpkg"].iter().find(|program| !on_path(program)) {
         return Ok(Err(Unavailable::NoProgram {

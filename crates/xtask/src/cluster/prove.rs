@@ -1,7 +1,7 @@
 //! `./x test cluster`: a cluster is started, used, ended and killed, and the machine is looked over each time.
 //!
 //! Each case is one check. Where no cluster can be had all of them are skipped, with the reason in the summary; a run
-//! of everything does not begin to build Kubernetes, only who names this suite does.
+//! of everything does not begin to build Kubernetes, only CI and whoever names this suite do.
 
 mod cases;
 mod kills;

@@ -103,7 +103,12 @@ fn programs(state: &State, inside: &[u32]) -> Vec<Program> {
     let text = std::fs::read_to_string(state.home().join(PROGRAMS_FILE)).unwrap_or_default();
     let started: Vec<(String, u32)> = serde_json::from_str(&text).unwrap_or_default();
     let by_inner: BTreeMap<u32, u32> = inside.iter().filter_map(|pid| Some((inner(*pid)?, *pid))).collect();
-    started.into_iter().map(|(name, inner)| Program { name, pid: by_inner.get(&inner).copied() }).collect()
+    let mut programs: Vec<Program> = started
+        .into_iter()
+        .map(|(name, inner)| Program { name, pid: by_inner.get(&inner).copied() })
+        .collect();
+    programs.sort_by(|a, b| a.name.cmp(&b.name));
+    programs
 }
 
 /// A process's number one namespace below ours: the second of `NSpid:`. Processes of containers have a third.
@@ -142,12 +147,22 @@ impl Cluster {
             None => format!("{} (ENDED)", program.name),
         };
         text += &format!("  {}\n", self.programs.iter().map(running).collect::<Vec<_>>().join(", "));
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|node| if node.ready { node.name.clone() } else { format!("{} (NOT READY)", node.name) });
-        text += &format!("  nodes: {}", nodes.collect::<Vec<_>>().join(", "));
+        text += &format!("  nodes: {}", self.nodes_text());
         text
+    }
+
+    /// Simulated nodes are counted; whoever is not ready is named.
+    fn nodes_text(&self) -> String {
+        let (simulated, real): (Vec<&Node>, Vec<&Node>) =
+            self.nodes.iter().partition(|node| node.ready && node.name.starts_with("kwok-"));
+        let mut names: Vec<String> = real
+            .iter()
+            .map(|node| if node.ready { node.name.clone() } else { format!("{} (NOT READY)", node.name) })
+            .collect();
+        if !simulated.is_empty() {
+            names.push(format!("{} simulated", simulated.len()));
+        }
+        names.join(", ")
     }
 }
 
