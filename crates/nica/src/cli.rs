@@ -159,6 +159,9 @@ pub(crate) enum Db {
     MigrateSeed(Database),
     /// Say whether the database is as the files say. Never writes.
     Healthcheck(Database),
+    /// Migrations by hand, where no deployer manages the database.
+    #[command(subcommand)]
+    Migrate(Migrate),
     /// Each migration and its state.
     Status(Env),
     /// Whether applied migrations still have the text of their files.
@@ -170,6 +173,22 @@ pub(crate) enum Db {
     Certify(MaybeEnv),
     /// The schema as text, or as a diff against another environment or a kept text.
     Diff(DbDiff),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migrate {
+    /// Take back what was applied after a migration, latest first, from stored text.
+    #[command(after_help = "Example:\n  nica db migrate down --url postgresql:///app --to 0003_notes")]
+    Down(Down),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Down {
+    #[command(flatten)]
+    pub database: Database,
+    /// The migration that stays, with everything before it; `0` takes back all of them.
+    #[arg(long, value_name = "ID")]
+    pub to: String,
 }
 
 #[derive(Debug, Args)]
