@@ -38,6 +38,7 @@ pub(super) async fn settle(
         fence,
         host: &host,
         env_id: &env_id,
+        accepted: None,
     };
     let anchor = ledger::append(&tx, run, &closing).await?;
     run::close(&tx, &run.id, ending, &retained, reason.as_deref()).await?;

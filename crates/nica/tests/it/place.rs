@@ -45,6 +45,7 @@ impl Place {
         let [a, b, c] = rand::random::<[u8; 3]>();
         let listen = format!("127.{a}.{b}.{}:8080", c.clamp(1, 254));
         let place = Place { url, folder, listen, _cluster: cluster };
+        std::fs::write(place.path("people.toml"), "").expect("there is room");
         place.exec("serve");
         for part in ["bin", "migrations", "seeds"] {
             std::fs::create_dir(place.path(part)).expect("there is room");
@@ -60,7 +61,7 @@ impl Place {
     /// The same, with a bake that lasts.
     pub(crate) fn policy(&self, exec: &str, bake: &str) {
         let policy = format!(
-            "[service]\nname = \"tiny\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\n\
+            "[service]\nname = \"tiny\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\npeople = \"people.toml\"\n\
              [[component]]\nname = \"api\"\nexecutable = \"bin/api\"\n\
              [env.dev]\ntarget = {{ kind = \"process\", state = \"{}\" }}\n\
              validate = {{ bake = \"{bake}\", bake_max = \"10s\", min_samples = 0 }}\n\
@@ -130,7 +131,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nica"));
         command.args(args).arg("--config").arg(self.path("nica.toml"));
         command.env("DEV_DATABASE_URL", self.url.to_secret_string());
-        command.env("XDG_CACHE_HOME", self.path("cache"));
+        command.env("XDG_CACHE_HOME", self.path("cache")).env("NICA_ACTOR", "bia");
         command
     }
 
