@@ -2,7 +2,9 @@
 
 mod contract;
 mod gate;
+mod lost;
 mod place;
+mod proxy;
 mod rollback;
 mod supersede;
 mod terminal;
