@@ -14,10 +14,10 @@ use tokio_postgres::Client;
 pub(crate) struct Place {
     pub(crate) url: DbUrl,
     /// Where `nica` meets the database.
-    front: DbUrl,
+    pub(crate) front: DbUrl,
     folder: tempfile::TempDir,
     listen: String,
-    cluster: ScratchCluster,
+    pub(crate) cluster: ScratchCluster,
 }
 
 /// What a command came to.
@@ -26,7 +26,6 @@ pub(crate) struct Came {
     pub(crate) exit: Option<i32>,
     /// The lines of stdout.
     pub(crate) told: Vec<Value>,
-    #[expect(dead_code, reason = "shown by Debug, when a test fails")]
     pub(crate) errors: String,
 }
 
