@@ -27,6 +27,10 @@ pub async fn look(
     components: &Components,
     seeds: &[SeedFile],
 ) -> Result<Sight, Failure> {
+    answered("what is there now", see(client, components, seeds)).await
+}
+
+async fn see(client: &mut Client, components: &Components, seeds: &[SeedFile]) -> Result<Sight, Failure> {
     let control = control::read(client).await?;
     let world = World {
         migrations: observe::migrations(client).await?,

@@ -12,11 +12,13 @@ use crate::cli;
 use crate::exit::Exit;
 use crate::release_file::ReleaseFile;
 use kept::Kept;
+use nica_effects::answer::answered;
+use nica_effects::failure::Failure;
 use nica_effects::open;
 use nica_effects::records::brought::manifest;
 use nica_engine::Plan;
 use nica_engine::finding::{GateReport, Verdict};
-use nica_engine::gates::{self, Certificate};
+use nica_engine::gates::{self, Certificate, Gathered};
 use nica_engine::release::Migration;
 use nica_migrate::certify::{self, CertifyError, Report};
 use nica_migrate::{scratch, source, state};
@@ -43,17 +45,17 @@ pub(super) async fn certificates(
     file: &ReleaseFile,
     plan: &Plan,
     client: &Client,
-) -> Result<Vec<Certificate>, String> {
+) -> Result<Gathered<Vec<Certificate>>, Failure> {
     let wanted: Vec<&str> = plan.steps.iter().filter_map(|e| e.migration().map(|m| m.id.as_str())).collect();
     if wanted.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Ok(Vec::new()));
     }
     let live = live(client).await?;
-    answer(file, &wanted, &live, &Kept::of_this_user()).await
+    Ok(answer(file, &wanted, &live, &Kept::of_this_user()).await)
 }
 
-async fn live(client: &Client) -> Result<Vec<String>, String> {
-    let rows = state::migrations(client).await.map_err(|e| format!("failed to {e}"))?.unwrap_or_default();
+async fn live(client: &Client) -> Result<Vec<String>, Failure> {
+    let rows = answered("the migration table", state::migrations(client)).await?.unwrap_or_default();
     Ok(rows.into_iter().filter(|row| row.state.is_there()).map(|row| row.id).collect())
 }
 
@@ -112,7 +114,7 @@ pub(super) async fn run(context: &Context, args: &cli::MaybeEnv) -> anyhow::Resu
         None => None,
         Some(env) => {
             let client = open::reader(&context.access(env, Arc::new(|_| {}))?).await?;
-            Some(live(&client).await.map_err(anyhow::Error::msg)?)
+            Some(live(&client).await?)
         }
     };
     let is_live = |m: &source::Migration| live.as_ref().is_some_and(|live| live.contains(&m.id));

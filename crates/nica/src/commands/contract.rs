@@ -14,7 +14,7 @@ use crate::cli;
 use crate::exit::Exit;
 use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
 use anyhow::Context as _;
-use nica_effects::failure::Failure;
+use nica_effects::answer::answered;
 use nica_effects::hands::Hands;
 use nica_effects::open;
 use nica_effects::records::control;
@@ -74,7 +74,7 @@ async fn source(hands: &Hands, env: &str, named: Option<&Path>) -> anyhow::Resul
     if let Some(path) = named {
         return Source::of_file(path);
     }
-    let control = control::read(hands.client()).await.map_err(Failure::from)?;
+    let control = answered("the control row", control::read(hands.client())).await?;
     let live = control.and_then(|c| c.baseline);
     let live = live.with_context(|| format!("find contracts: nothing is live in {env}; deploy a release"))?;
     let found = Source::of_live(hands.client(), &live).await?;

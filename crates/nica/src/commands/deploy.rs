@@ -11,8 +11,8 @@ use crate::config::variables;
 use crate::exit::Exit;
 use crate::plan_file::PlanFile;
 use anyhow::Context as _;
+use nica_effects::answer::answered;
 use nica_effects::carry::{Memory, carry};
-use nica_effects::failure::Failure;
 use nica_effects::hands::Hands;
 use nica_effects::open::{self, NewRun};
 use nica_effects::records::control;
@@ -57,7 +57,7 @@ pub(crate) async fn rollback(context: &Context, args: cli::Rollback) -> anyhow::
 /// What was live before, from the records and the target's store. Asked once nothing is open any more: what the open run
 /// came to is part of the question.
 async fn previous(hands: &Hands, env: &str) -> anyhow::Result<Wish> {
-    let before = control::previous(hands.client()).await.map_err(Failure::from)?;
+    let before = answered("what was live before", control::previous(hands.client())).await?;
     let before =
         before.with_context(|| format!("find the release to go back to: nothing else was live in {env}"))?;
     let source = Source::with_executables(hands.client(), &before, &hands.access.state).await?;

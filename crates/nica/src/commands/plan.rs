@@ -8,7 +8,7 @@ use super::recorded::Source;
 use crate::cli;
 use crate::exit::Exit;
 use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
-use nica_effects::failure::Failure;
+use nica_effects::answer::answered;
 use nica_effects::open;
 use nica_effects::process::TargetClient;
 use nica_effects::records::{control, run};
@@ -51,8 +51,8 @@ async fn plan(
     client: &mut Client,
     components: &Components,
 ) -> anyhow::Result<Preparation> {
-    let managed = control::read(client).await.map_err(Failure::from)?.is_some();
-    let open = if managed { run::read_open(client).await.map_err(Failure::from)? } else { None };
+    let managed = answered("the control row", control::read(client)).await?.is_some();
+    let open = if managed { answered("the open run", run::read_open(client)).await? } else { None };
     if let Some(open) = open.filter(|open| open.direction == Direction::Back) {
         match prepare(context, env, (Purpose::Supersede(&open), source), client, components).await {
             Err(error) if error.is::<Unfit>() => {

@@ -60,6 +60,50 @@ async fn a_silent_network_is_given_up_at_the_settling() {
     check(SETTLING, Then::Silent).await;
 }
 
+/// Whatever is asked, silence ends at a limit of ours, and the next number asks again.
+#[tokio::test]
+async fn no_question_waits_for_ever() {
+    let table = [
+        // Planning.
+        Lost::Answer("down IS NOT NULL, run FROM nica.migration"),
+        Lost::Answer("SELECT n, entry, prev, hash FROM nica.ledger ORDER BY n"),
+        Lost::Answer("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"),
+        // Inside the transaction that opens.
+        Lost::Answer("INSERT INTO nica.step"),
+        // The loop.
+        Lost::Holding("CREATE TABLE note"),
+        Lost::Answer("SELECT started_fence = $3"),
+        Lost::Answer("UPDATE nica.step SET status"),
+        Lost::Answer("INSERT INTO nica.ledger"),
+    ];
+    let mut cases = tokio::task::JoinSet::new();
+    table.into_iter().for_each(|lost| drop(cases.spawn(check(lost, Then::Silent))));
+    cases.join_all().await;
+}
+
+/// Who only reads has nobody to ask again.
+#[tokio::test]
+async fn a_command_that_reads_gives_up_and_says_so() {
+    let table: [(&[&str], &str); 5] = [
+        (&["status"], "SELECT to_regclass('nica.control')"),
+        (&["history"], "SET default_transaction_read_only"),
+        (&["ledger", "verify"], "SELECT to_regclass('nica.control')"),
+        (&["db", "status"], "SELECT to_regclass('nica.migration')"),
+        (&["db", "diff"], "SET LOCAL search_path"),
+    ];
+    let mut cases = tokio::task::JoinSet::new();
+    for (command, question) in table {
+        cases.spawn(async move {
+            let mut place = Place::new().await;
+            let proxy = place.loses(Lost::Answer(question), Then::Silent);
+            let came = place.nica(&[command, &["--env", "dev"]].concat()).await;
+            assert!(proxy.has_swallowed(), "nobody asked {question}: {came:#?}");
+            assert_eq!(came.exit, Some(40), "{command:?}: {came:#?}");
+        });
+    }
+    cases.join_all().await;
+}
+
 /// Were the run not known to be our own, the release would be deployed and undone a second time.
 #[tokio::test]
 async fn a_run_whose_opening_was_not_heard_of_goes_back_once() {

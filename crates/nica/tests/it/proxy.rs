@@ -19,6 +19,10 @@ const SOCKET: &str = ".s.PGSQL.5432";
 pub(crate) enum Lost {
     /// The COMMIT's, in the transaction of this statement.
     CommitAfter(&'static str),
+    /// This statement's own.
+    Answer(&'static str),
+    /// The first that holds these words.
+    Holding(&'static str),
 }
 
 /// What becomes of the connection.
@@ -41,6 +45,12 @@ struct Fate {
     met: AtomicBool,
     /// The server has said it, into the void.
     swallowed: AtomicBool,
+}
+
+impl Fate {
+    fn is_silent(&self, ours: &AtomicBool) -> bool {
+        self.then == Then::Silent && ours.load(Ordering::SeqCst)
+    }
 }
 
 impl Proxy {
@@ -85,7 +95,9 @@ fn relay(mut client: &UnixStream, mut server: &UnixStream, fate: &Arc<Fate>) -> 
         let (server, client) = (server.try_clone()?, client.try_clone()?);
         std::thread::spawn(move || {
             let _ = relay_answers(&server, &client, &ours, &fate);
-            let _ = client.shutdown(Shutdown::Both);
+            if !fate.is_silent(&ours) {
+                let _ = client.shutdown(Shutdown::Both);
+            }
         })
     };
     // The startup message has no type letter.
@@ -95,23 +107,30 @@ fn relay(mut client: &UnixStream, mut server: &UnixStream, fate: &Arc<Fate>) -> 
         if is_it(fate.lost, &asked, &mut in_transaction) && !fate.met.swap(true, Ordering::SeqCst) {
             ours.store(true, Ordering::SeqCst);
         }
-        server.write_all(&asked)?;
+        // A silent network does not tell that the server has gone either.
+        if server.write_all(&asked).is_err() && !fate.is_silent(&ours) {
+            break;
+        }
     }
     let _ = server.shutdown(Shutdown::Write);
     let _ = answers.join();
     Ok(())
 }
 
+fn holds(message: &[u8], words: &str) -> bool {
+    message.windows(words.len()).any(|part| part == words.as_bytes())
+}
+
 /// Whether the answer to this message is the one that gets lost.
 fn is_it(lost: Lost, asked: &[u8], in_transaction: &mut bool) -> bool {
-    let says = |words: &str| {
-        matches!(asked[0], b'Q' | b'P') && asked.windows(words.len()).any(|part| part == words.as_bytes())
-    };
+    let says = |words: &str| matches!(asked[0], b'Q' | b'P') && holds(asked, words);
     match lost {
         Lost::CommitAfter(statement) => {
             *in_transaction |= says(statement);
             *in_transaction && says("COMMIT")
         }
+        Lost::Answer(statement) => says(statement),
+        Lost::Holding(_) => false,
     }
 }
 
@@ -123,6 +142,11 @@ fn relay_answers(
 ) -> io::Result<()> {
     loop {
         let answer = frame(&mut server, 1)?;
+        if matches!(fate.lost, Lost::Holding(words) if holds(&answer, words))
+            && !fate.met.swap(true, Ordering::SeqCst)
+        {
+            ours.store(true, Ordering::SeqCst);
+        }
         if !ours.load(Ordering::SeqCst) {
             client.write_all(&answer)?;
             continue;
@@ -130,6 +154,7 @@ fn relay_answers(
         let is_done = match fate.lost {
             // The server has committed, it says.
             Lost::CommitAfter(_) => answer[0] == b'C' && answer[5..].starts_with(b"COMMIT"),
+            Lost::Answer(_) | Lost::Holding(_) => answer[0] == b'Z',
         };
         if is_done {
             fate.swallowed.store(true, Ordering::SeqCst);
