@@ -1,5 +1,6 @@
 //! What nearly every command needs: the configuration, and how to reach the environment that was named.
 
+use super::certify::Answers;
 use crate::cli::Global;
 use crate::config::{self, Config, variables};
 use crate::output::Output;
@@ -14,6 +15,8 @@ pub(super) struct Context {
     /// The folder of nica.toml: where relative paths start.
     pub folder: PathBuf,
     pub output: Output,
+    /// What throw-away databases said of migrations.
+    pub answers: Answers,
 }
 
 /// What was said names nothing that is there.
@@ -40,7 +43,7 @@ impl Unknown {
 impl Context {
     pub(super) fn load(global: &Global, output: Output) -> anyhow::Result<Context> {
         let config = config::load(&global.config)?;
-        Ok(Context { config, folder: folder_of(&global.config), output })
+        Ok(Context { config, folder: folder_of(&global.config), output, answers: Answers::of_this_user() })
     }
 
     pub(super) fn environment(&self, name: &str) -> Result<&Environment, Unknown> {

@@ -9,6 +9,7 @@ use crate::config::variables;
 use crate::plan_file;
 use crate::release_file::ReleaseFile;
 use nica_effects::answer::answered;
+use nica_effects::event::Sink;
 use nica_effects::failure::Failure;
 use nica_effects::open;
 use nica_effects::records::{blob, control, ledger};
@@ -26,13 +27,22 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_postgres::Client;
 
+/// What is gathered for.
+pub(super) struct Asked<'a> {
+    pub source: &'a Source,
+    /// Approvals stand beside it.
+    pub plan_file: Option<&'a Path>,
+    pub tell: &'a Sink,
+}
+
 pub(super) async fn gather(
     context: &Context,
     env: &str,
-    (source, plan_file): (&Source, Option<&Path>),
+    asked: &Asked<'_>,
     prepared: &Preparation,
     client: &Client,
 ) -> anyhow::Result<GateInput> {
+    let Asked { source, plan_file, tell } = *asked;
     let file = &source.file;
     let environment = context.environment(env)?;
     let own = answered("the ledger", entries(client)).await?;
@@ -52,7 +62,7 @@ pub(super) async fn gather(
         variables: Ok(secret_variables(env, file)),
         migrations: plan.steps.iter().filter_map(|e| e.migration().cloned()).collect(),
         contracts: prepared.contracts.clone(),
-        certificates: super::certify::certificates(file, plan, client).await?,
+        certificates: super::certify::certificates(context, (file, plan), client, tell).await?,
         approvals: plan_file.map(plan_file::approvals).transpose()?.unwrap_or_default(),
         consumed: own.as_deref().map(chain::consumed).unwrap_or_default(),
         commits: Ok(file.release.commits.clone()),

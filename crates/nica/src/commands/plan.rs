@@ -2,13 +2,14 @@
 
 use super::context::Context;
 use super::deploy::absolute;
-use super::gathering::gather;
+use super::gathering::{Asked, gather};
 use super::preparation::{Preparation, Purpose, prepare};
 use super::recorded::Source;
 use crate::cli;
 use crate::exit::Exit;
 use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
 use nica_effects::answer::answered;
+use nica_effects::event::Sink;
 use nica_effects::open;
 use nica_effects::process::TargetClient;
 use nica_effects::records::{control, run};
@@ -31,7 +32,10 @@ pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<E
         Err(_) => Default::default(),
     };
     let prepared = plan(context, env, &source, &mut client, &components).await?;
-    let input = gather(context, env, (&source, args.out.as_deref()), &prepared, &client).await?;
+    let output = context.output;
+    let tell: Sink = Arc::new(move |event| output.certifying(&event));
+    let asked = Asked { source: &source, plan_file: args.out.as_deref(), tell: &tell };
+    let input = gather(context, env, &asked, &prepared, &client).await?;
     let report = gates::judge(&input);
     if let Some(out) = &args.out {
         let release_file = absolute(&args.release);

@@ -65,7 +65,7 @@ async fn a_silent_network_is_given_up_at_the_settling() {
 async fn no_question_waits_for_ever() {
     let table = [
         // Planning.
-        Lost::Answer("down IS NOT NULL, run FROM nica.migration"),
+        Lost::Answer("SELECT migration, source, state FROM nica_attic.parcel"),
         Lost::Answer("SELECT n, entry, prev, hash FROM nica.ledger ORDER BY n"),
         Lost::Answer("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"),
         // Inside the transaction that opens.
