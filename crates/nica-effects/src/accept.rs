@@ -56,15 +56,17 @@ pub async fn accept(
         env_id: &env_id,
         accepted: Some(Accepted { hash: acceptance.hash(), live: named }),
     };
-    let tx = hands.guarded().await?;
-    control::set_live(&tx, live).await?;
-    if acceptance.is_new(&run.plan) {
-        control::set_rules(&tx, &run.plan).await?;
-    }
-    seed::forget_undo(&tx, &run.id).await.map_err(Failure::seeds)?;
-    let anchor = ledger::append(&tx, &run, &closing).await?;
-    run::close(&tx, &run.id, Ending::Accepted, &acceptance.stays, Some(&reason)).await?;
-    tx.commit().await?;
+    let settled = hands.transact("the acceptance of the state", async |tx| {
+        control::set_live(tx, live).await?;
+        if acceptance.is_new(&run.plan) {
+            control::set_rules(tx, &run.plan).await?;
+        }
+        seed::forget_undo(tx, &run.id).await.map_err(Failure::seeds)?;
+        let anchor = ledger::append(tx, &run, &closing).await?;
+        run::close(tx, &run.id, Ending::Accepted, &acceptance.stays, Some(&reason)).await?;
+        Ok(anchor)
+    });
+    let anchor = settled.await?;
     let (id, retained) = (run.id.clone(), acceptance.stays.clone());
     hands.tell(Event::Settled {
         run: id.clone(),

@@ -68,9 +68,11 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return match failure {
             Failure::Superseded | Failure::LeaseTaken(_) => Exit::LeaseTaken,
-            Failure::Unreachable { .. } | Failure::Mismatch(_) | Failure::Lost(_) | Failure::Locked(_) => {
-                Exit::Unreachable
-            }
+            Failure::Unreachable { .. }
+            | Failure::Denied(_)
+            | Failure::Mismatch(_)
+            | Failure::Lost(_)
+            | Failure::Locked(_) => Exit::Unreachable,
             Failure::Refused(_) => Exit::GateRefuses,
             Failure::Records(_) => Exit::Bug,
         };

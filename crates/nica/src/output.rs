@@ -10,7 +10,7 @@ mod tree;
 use crate::cli::{Color, Global};
 use crate::config::variables;
 use crate::exit::Exit;
-use nica_effects::event::{Event, Sink};
+use nica_effects::event::{Event, Sink, certifying_words};
 use nica_engine::Plan;
 use nica_engine::acceptance::Acceptance;
 use nica_engine::finding::GateReport;
@@ -63,6 +63,13 @@ impl Output {
     pub(crate) fn progress(self, text: &str) {
         if !self.json && !self.quiet {
             human::progress(text.trim_end());
+        }
+    }
+
+    /// Of what happens before there is a plan, for people only.
+    pub(crate) fn certifying(self, event: &Event) {
+        if let Event::Certifying { migrations } = event {
+            self.progress(&format!("certifying {}", certifying_words(*migrations)));
         }
     }
 

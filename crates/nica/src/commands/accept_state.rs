@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::plan_file::{self, PlanFileError};
 use anyhow::Context as _;
 use nica_effects::accept;
-use nica_effects::failure::Failure;
+use nica_effects::answer::answered;
 use nica_effects::hands::Hands;
 use nica_effects::open;
 use nica_effects::records::run::OpenRun;
@@ -141,11 +141,11 @@ async fn tally(
     (acceptance, file): (&Acceptance, &Path),
 ) -> anyhow::Result<(Tally, Vec<String>)> {
     let client = hands.client();
-    let rules = settled(client).await?;
+    let rules = answered("the rules of the last settled run", settled(client)).await?;
     let people = people::stricter(rules.people.as_ref(), &context.config.people);
-    let rows = ledger::read(client).await.map_err(Failure::from)?;
+    let rows = answered("the ledger", ledger::read(client)).await?;
     let consumed = chain::consumed(&chain::verify(&rows, None)?);
-    let (plan_hash, now) = (acceptance.hash(), database_time(client).await?);
+    let (plan_hash, now) = (acceptance.hash(), answered("the time", database_time(client)).await?);
     let wanted = Wanted { plan_hash: &plan_hash, env: &acceptance.env, now, consumed: &consumed };
     let (approvers, void) = believed(&plan_file::approvals(file)?, &people, &wanted);
     let authors = authors(hands, open).await?;
@@ -169,7 +169,7 @@ fn believed(signed: &[Signed], people: &People, wanted: &Wanted<'_>) -> (Vec<App
 
 /// As the stuck release names them.
 async fn authors(hands: &Hands, open: &OpenRun) -> anyhow::Result<BTreeSet<String>> {
-    let release = blob::find(hands.client(), &open.plan.release).await.map_err(Failure::from)?;
+    let release = answered("the stuck release", blob::find(hands.client(), &open.plan.release)).await?;
     let release = release
         .context("find who wrote the stuck release: it was opened by an older nica, which kept no release")?;
     let release: Release = serde_json::from_slice(&release).context("read the stuck release")?;

@@ -5,8 +5,9 @@ use crate::cli;
 use crate::config::variables;
 use crate::exit::Exit;
 use anyhow::Context as _;
+use nica_effects::answer::answered;
 use nica_effects::failure::Failure;
-use nica_effects::open;
+use nica_effects::{open, sight};
 use nica_migrate::fingerprint::Fingerprint;
 use nica_migrate::health::{self, Health, Limits, Needs};
 use nica_migrate::migrate_down::{self, Caller, MigrateDownError};
@@ -139,7 +140,7 @@ fn health_text(health: &Health) -> String {
 
 async fn applied(context: &Context, env: &str) -> anyhow::Result<Vec<AppliedMigration>> {
     let client = open::reader(&context.access(env, Arc::new(|_| {}))?).await?;
-    Ok(state::migrations(&client).await?.unwrap_or_default())
+    Ok(answered("the migration table", state::migrations(&client)).await?.unwrap_or_default())
 }
 
 async fn status(context: &Context, env: &str) -> anyhow::Result<Exit> {
@@ -193,5 +194,5 @@ async fn diff(context: &Context, args: &cli::DbDiff) -> anyhow::Result<Exit> {
 
 async fn fingerprint(context: &Context, env: &str) -> anyhow::Result<Fingerprint> {
     let mut client = open::reader(&context.access(env, Arc::new(|_| {}))?).await?;
-    Ok(Fingerprint::read(&mut client).await?)
+    Ok(sight::fingerprint(&mut client).await?)
 }
