@@ -205,10 +205,16 @@ fn marked(state: &Path) -> Vec<i32> {
     pids.filter(is_marked).collect()
 }
 
-/// Cargo builds examples with the tests, into a folder beside them.
+/// Cargo builds examples with the tests, into a folder beside them, but not where one test binary was named.
 fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("a test knows its program");
     let path = tests.ancestors().nth(2).expect("target/PROFILE/deps/it").join("examples").join(name);
-    assert!(path.exists(), "{} is missing: run `cargo test -p nica`", path.display());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name).with_extension("rs");
+    let written = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+    assert!(
+        written(&path) >= written(&source),
+        "{} is missing or old: run `cargo test -p nica`",
+        path.display()
+    );
     path
 }
