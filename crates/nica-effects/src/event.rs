@@ -11,6 +11,14 @@ use std::time::Duration;
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// New migrations are tried on a throw-away database, which takes seconds; nobody tried them before.
+    Certifying {
+        migrations: usize,
+    },
+    Certified {
+        migrations: usize,
+        ms: u64,
+    },
     Admitted {
         fence: i64,
         participants: Vec<String>,
@@ -116,6 +124,12 @@ impl Outline {
 
 /// Where events go. A closure of the command line; the tests collect them.
 pub type Sink = std::sync::Arc<dyn Fn(Event) + Send + Sync>;
+
+/// `2 migrations on a throw-away database`
+pub fn certifying_words(migrations: usize) -> String {
+    let s = if migrations == 1 { "" } else { "s" };
+    format!("{migrations} migration{s} on a throw-away database")
+}
 
 pub fn waiting_words(waiting: &Waiting) -> String {
     match waiting {

@@ -35,7 +35,8 @@ pub async fn genesis(access: &Access) -> Result<(), Failure> {
 /// A session for looking only.
 pub async fn reader(access: &Access) -> Result<tokio_postgres::Client, Failure> {
     let client = connect(&access.url, "nica/read").await.map_err(unreachable)?;
-    client.batch_execute("SET default_transaction_read_only = on").await.map_err(Failure::sql)?;
+    let read_only = client.batch_execute("SET default_transaction_read_only = on");
+    answered("a session for reading", async { read_only.await.map_err(Failure::sql) }).await?;
     Ok(client)
 }
 
@@ -74,12 +75,13 @@ pub async fn open(hands: &mut Hands, new: &NewRun<'_>) -> Result<bool, Failure> 
         Some(old) => Some(supersede::End::of(hands, old, &id).await?),
         None => None,
     };
-    let tx = hands.guarded().await?;
-    if let Some(end) = &end {
-        end.write(&tx).await?;
-    }
-    run::open(&tx, plan, &opening).await?;
-    tx.commit().await?;
+    let opened = hands.transact("the opening of the run", async |tx| {
+        if let Some(end) = &end {
+            end.write(tx).await?;
+        }
+        Ok(run::open(tx, plan, &opening).await?)
+    });
+    opened.await?;
     if let Some(end) = end {
         hands.tell(end.event());
     }

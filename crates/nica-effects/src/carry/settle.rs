@@ -24,12 +24,6 @@ pub(super) async fn settle(
     let reason = reason(memory, run, ending);
     let (env_id, projection) = answered("the state to be settled", read_back(hands)).await?;
     let (fence, host) = (hands.fence, hands.access.host.clone());
-    let tx = hands.guarded().await?;
-    if ending == Ending::Live {
-        control::set_baseline(&tx, &run.plan).await?;
-        // There is no way back from here on, so nothing is left to be taken back.
-        seed::forget_undo(&tx, &run.id).await.map_err(Failure::seeds)?;
-    }
     let closing = Closing {
         ending,
         retained: &retained,
@@ -38,10 +32,19 @@ pub(super) async fn settle(
         fence,
         host: &host,
         env_id: &env_id,
+        accepted: None,
     };
-    let anchor = ledger::append(&tx, run, &closing).await?;
-    run::close(&tx, &run.id, ending, &retained, reason.as_deref()).await?;
-    tx.commit().await?;
+    let settled = hands.transact("the settling of the run", async |tx| {
+        if ending == Ending::Live {
+            control::set_baseline(tx, &run.plan).await?;
+            // There is no way back from here on, so nothing is left to be taken back.
+            seed::forget_undo(tx, &run.id).await.map_err(Failure::seeds)?;
+        }
+        let anchor = ledger::append(tx, run, &closing).await?;
+        run::close(tx, &run.id, ending, &retained, reason.as_deref()).await?;
+        Ok(anchor)
+    });
+    let anchor = settled.await?;
     let carried = Carried::Settled { run: run.id.clone(), ending, reason, retained };
     tell(hands, &carried);
     hands.tell(Event::Anchored { entries: anchor.entries, last: anchor.last });
@@ -74,7 +77,8 @@ async fn sweep_store(hands: &Hands, run: &OpenRun, ending: Ending) {
         _ => run.plan.baseline.clone(),
     };
     let swept = async {
-        let kept = [live, control::previous(hands.client()).await?];
+        let before = answered("what was live before", control::previous(hands.client())).await?;
+        let kept = [live, before];
         let pins = pins(kept.iter().flatten().flat_map(|live| live.components.values()));
         hands.target()?.pin(hands.fence, pins).await?;
         hands.target()?.gc(hands.fence).await?;

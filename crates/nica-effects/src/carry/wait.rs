@@ -67,7 +67,7 @@ async fn begin_waiting(
 ) -> Result<(), Failure> {
     memory.waits_for(n);
     let at = At { run: &run.id, n, fence: hands.fence };
-    let ours = step::running_for(hands.client(), at).await?.is_some();
+    let ours = answered("the step's start", step::running_for(hands.client(), at)).await?.is_some();
     if ours && run.statuses[n] == Status::Started {
         return Ok(());
     }

@@ -1,8 +1,9 @@
 //! `nica deploy`: finish what is open, plan, gate, open, carry to an end.
 
 use super::again::until_answered;
+use super::certify;
 use super::context::Context;
-use super::gathering::gather;
+use super::gathering::{Asked, gather};
 use super::preparation::{Preparation, Purpose, prepare};
 use super::recorded::Source;
 use super::resume::{self, Left};
@@ -11,8 +12,8 @@ use crate::config::variables;
 use crate::exit::Exit;
 use crate::plan_file::PlanFile;
 use anyhow::Context as _;
+use nica_effects::answer::answered;
 use nica_effects::carry::{Memory, carry};
-use nica_effects::failure::Failure;
 use nica_effects::hands::Hands;
 use nica_effects::open::{self, NewRun};
 use nica_effects::records::control;
@@ -21,6 +22,7 @@ use nica_engine::approval::{self, Approver, Wanted};
 use nica_engine::finding::{GateReport, Verdict};
 use nica_engine::gates::{self, GateInput};
 use nica_engine::plan::Unfit;
+use nica_engine::release::Phase;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -39,6 +41,9 @@ async fn start(context: &Context, env: &str, wish: Option<Wish>) -> anyhow::Resu
     let what = wish.as_ref().map_or("the release before", |wish| &wish.source.file.release.version);
     let access = context.access(env, context.output.sink(&format!("{what} → {env}")))?;
     open::genesis(&access).await?;
+    if let Some(wish) = &wish {
+        certify::ahead(context, &access, &wish.source.file, Phase::Expand).await;
+    }
     let mut hands = Hands::take(access).await?;
     let answer =
         until_answered(&mut hands, async |hands| deploy(context, hands, env, wish.as_ref()).await).await;
@@ -57,7 +62,7 @@ pub(crate) async fn rollback(context: &Context, args: cli::Rollback) -> anyhow::
 /// What was live before, from the records and the target's store. Asked once nothing is open any more: what the open run
 /// came to is part of the question.
 async fn previous(hands: &Hands, env: &str) -> anyhow::Result<Wish> {
-    let before = control::previous(hands.client()).await.map_err(Failure::from)?;
+    let before = answered("what was live before", control::previous(hands.client())).await?;
     let before =
         before.with_context(|| format!("find the release to go back to: nothing else was live in {env}"))?;
     let source = Source::with_executables(hands.client(), &before, &hands.access.state).await?;
@@ -131,8 +136,9 @@ pub(super) async fn go(
     if let Some(exit) = outdated(context, wish, prepared) {
         return Ok(exit);
     }
-    let said = (&wish.source, wish.plan.as_ref().map(|(path, _)| path.as_path()));
-    let input = gather(context, env, said, prepared, hands.client()).await?;
+    let plan_file = wish.plan.as_ref().map(|(path, _)| path.as_path());
+    let asked = Asked { source: &wish.source, plan_file, tell: &hands.access.sink };
+    let input = gather(context, env, &asked, prepared, hands.client()).await?;
     let report = gates::judge(&input);
     context.output.progress(&context.output.plan(&prepared.plan, prepared.left(), Some(&report)));
     if let Some(exit) = refused(context, prepared, &report) {

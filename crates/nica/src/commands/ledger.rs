@@ -4,7 +4,7 @@ use super::context::Context;
 use crate::cli;
 use crate::exit::Exit;
 use anyhow::Context as _;
-use nica_effects::failure::Failure;
+use nica_effects::answer::answered;
 use nica_effects::open;
 use nica_effects::records::{control, ledger};
 use nica_engine::ledger::{self as chain, Anchor, Entry, Row};
@@ -81,10 +81,10 @@ pub(super) async fn history(context: &Context, args: &cli::Env) -> anyhow::Resul
 async fn rows(context: &Context, env: &str) -> anyhow::Result<Vec<Row>> {
     let access = context.access(env, Arc::new(|_| {}))?;
     let client = open::reader(&access).await?;
-    if control::read(&client).await.map_err(Failure::from)?.is_none() {
+    if answered("the control row", control::read(&client)).await?.is_none() {
         return Ok(Vec::new());
     }
-    Ok(ledger::read(&client).await.map_err(Failure::from)?)
+    Ok(answered("the ledger", ledger::read(&client)).await?)
 }
 
 fn summary(entry: &Entry) -> Value {

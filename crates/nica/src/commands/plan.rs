@@ -2,13 +2,14 @@
 
 use super::context::Context;
 use super::deploy::absolute;
-use super::gathering::gather;
+use super::gathering::{Asked, gather};
 use super::preparation::{Preparation, Purpose, prepare};
 use super::recorded::Source;
 use crate::cli;
 use crate::exit::Exit;
 use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
-use nica_effects::failure::Failure;
+use nica_effects::answer::answered;
+use nica_effects::event::Sink;
 use nica_effects::open;
 use nica_effects::process::TargetClient;
 use nica_effects::records::{control, run};
@@ -31,7 +32,10 @@ pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<E
         Err(_) => Default::default(),
     };
     let prepared = plan(context, env, &source, &mut client, &components).await?;
-    let input = gather(context, env, (&source, args.out.as_deref()), &prepared, &client).await?;
+    let output = context.output;
+    let tell: Sink = Arc::new(move |event| output.certifying(&event));
+    let asked = Asked { source: &source, plan_file: args.out.as_deref(), tell: &tell };
+    let input = gather(context, env, &asked, &prepared, &client).await?;
     let report = gates::judge(&input);
     if let Some(out) = &args.out {
         let release_file = absolute(&args.release);
@@ -51,8 +55,8 @@ async fn plan(
     client: &mut Client,
     components: &Components,
 ) -> anyhow::Result<Preparation> {
-    let managed = control::read(client).await.map_err(Failure::from)?.is_some();
-    let open = if managed { run::read_open(client).await.map_err(Failure::from)? } else { None };
+    let managed = answered("the control row", control::read(client)).await?.is_some();
+    let open = if managed { answered("the open run", run::read_open(client)).await? } else { None };
     if let Some(open) = open.filter(|open| open.direction == Direction::Back) {
         match prepare(context, env, (Purpose::Supersede(&open), source), client, components).await {
             Err(error) if error.is::<Unfit>() => {

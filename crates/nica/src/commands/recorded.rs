@@ -5,6 +5,7 @@
 
 use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
+use nica_effects::answer::answered;
 use nica_effects::failure::Failure;
 use nica_effects::records::blob;
 use nica_engine::Digest;
@@ -48,14 +49,14 @@ impl Source {
 
     /// None where the release went live before releases were kept.
     pub(super) async fn of_live(client: &Client, live: &Live) -> anyhow::Result<Option<Source>> {
-        let Some(bytes) = blob::find(client, &live.release).await.map_err(Failure::from)? else {
+        let Some(bytes) = answered("the release", blob::find(client, &live.release)).await? else {
             return Ok(None);
         };
         let release: Release =
             serde_json::from_slice(&bytes).with_context(|| format!("read release {}", live.version))?;
-        let entries = entries(client, &release).await.map_err(Failure::from)?;
+        let entries = answered("the texts of the release", entries(client, &release)).await?;
         let held = live.components.values().map(|desired| desired.digest.clone()).collect();
-        let evidence = recorded(client, &live.release).await;
+        let evidence = answered("the evidence", recorded(client, &live.release)).await?;
         Ok(Some(Source { file: ReleaseFile { release, entries }, evidence, held }))
     }
 }
@@ -78,15 +79,15 @@ async fn entries(
 }
 
 /// Every document that was kept about this release.
-async fn recorded(client: &Client, release: &Digest) -> Gathered<BTreeMap<String, Signed>> {
+async fn recorded(client: &Client, release: &Digest) -> Result<Gathered<BTreeMap<String, Signed>>, Failure> {
     let select = "SELECT bytes FROM nica.blob WHERE kind = 'evidence' ORDER BY sha256";
-    let rows = client.query(select, &[]).await.map_err(|e| e.to_string())?;
+    let rows = client.query(select, &[]).await.map_err(Failure::sql)?;
     let about = |row: &tokio_postgres::Row| {
         let signed: Signed = serde_json::from_slice(row.get(0)).ok()?;
         let document: Evidence = serde_json::from_str(&signed.document).ok()?;
         (document.release_hash == *release).then_some((document.kind, signed))
     };
-    Ok(rows.iter().filter_map(about).collect())
+    Ok(Ok(rows.iter().filter_map(about).collect()))
 }
 
 /// `NAME-VERSION.evidence/KIND.json` beside the release file.

@@ -1,9 +1,10 @@
 //! What people read: a plan as a diff, a run as one line per change.
 
+pub(super) mod acceptance;
 pub(super) mod gates;
 
 use super::{Output, screen};
-use nica_effects::event::Event;
+use nica_effects::event::{Event, certifying_words};
 use nica_engine::next::Ending;
 use nica_engine::release::Phase;
 use nica_engine::{Effect, Plan};
@@ -46,6 +47,12 @@ impl Live {
 
     fn line(&self, event: &Event) -> Option<(&'static str, String)> {
         let line = match event {
+            Event::Certifying { migrations } => {
+                self.mark('▸', "certifying", &certifying_words(*migrations), None)
+            }
+            Event::Certified { migrations, ms } => {
+                self.mark('✓', "certified", &certifying_words(*migrations), Some(*ms))
+            }
             Event::Opened { run, .. } => format!("deploy {}   run {run}", self.words),
             Event::Resumed { run, direction, .. } => format!("run {run} was left open, going {direction}"),
             Event::Admitted { fence, participants } => {
@@ -142,6 +149,7 @@ pub(crate) fn ending(
         Ending::Contracted => {
             format!("contract run over: {reason}; {version} after {seconds:.1} s. Exit {exit}.")
         }
+        Ending::Accepted => format!("{reason}. Exit {exit}."),
         Ending::Superseded => format!("superseded after {seconds:.1} s. Exit {exit}."),
     }
 }

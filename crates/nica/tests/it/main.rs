@@ -1,8 +1,13 @@
 //! `nica` as its user meets it: the program itself, with a real database, a real target and a real terminal.
 
+mod accept;
+mod certify;
 mod contract;
+mod denied;
 mod gate;
+mod lost;
 mod place;
+mod proxy;
 mod rollback;
 mod supersede;
 mod terminal;

@@ -1,8 +1,9 @@
 //! One environment of a test: a database of its own, a target, a project folder whose releases are made from it.
 
+use super::proxy::{Lost, Proxy, Then};
 use nica_migrate::DbUrl;
 use nica_migrate::connect::connect;
-use nica_migrate::scratch::ScratchCluster;
+use nica_migrate::scratch::{SCRATCH_USER, ScratchCluster};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,11 @@ use tokio_postgres::Client;
 
 pub(crate) struct Place {
     pub(crate) url: DbUrl,
+    /// Where `nica` meets the database.
+    pub(crate) front: DbUrl,
     folder: tempfile::TempDir,
     listen: String,
-    _cluster: ScratchCluster,
+    pub(crate) cluster: ScratchCluster,
 }
 
 /// What a command came to.
@@ -23,7 +26,6 @@ pub(crate) struct Came {
     pub(crate) exit: Option<i32>,
     /// The lines of stdout.
     pub(crate) told: Vec<Value>,
-    #[expect(dead_code, reason = "shown by Debug, when a test fails")]
     pub(crate) errors: String,
 }
 
@@ -44,7 +46,8 @@ impl Place {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [a, b, c] = rand::random::<[u8; 3]>();
         let listen = format!("127.{a}.{b}.{}:8080", c.clamp(1, 254));
-        let place = Place { url, folder, listen, _cluster: cluster };
+        let place = Place { front: url.clone(), url, folder, listen, cluster };
+        std::fs::write(place.path("people.toml"), "").expect("there is room");
         place.exec("serve");
         for part in ["bin", "migrations", "seeds"] {
             std::fs::create_dir(place.path(part)).expect("there is room");
@@ -60,7 +63,7 @@ impl Place {
     /// The same, with a bake that lasts.
     pub(crate) fn policy(&self, exec: &str, bake: &str) {
         let policy = format!(
-            "[service]\nname = \"tiny\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\n\
+            "[service]\nname = \"tiny\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\npeople = \"people.toml\"\n\
              [[component]]\nname = \"api\"\nexecutable = \"bin/api\"\n\
              [env.dev]\ntarget = {{ kind = \"process\", state = \"{}\" }}\n\
              validate = {{ bake = \"{bake}\", bake_max = \"10s\", min_samples = 0 }}\n\
@@ -83,6 +86,13 @@ impl Place {
 
     pub(crate) async fn session(&self, name: &str) -> Client {
         connect(&self.url, name).await.expect("a session")
+    }
+
+    /// From here on `nica` meets the database through a network that loses one answer.
+    pub(crate) fn loses(&mut self, lost: Lost, then: Then) -> Proxy {
+        let proxy = Proxy::before(self.cluster.folder(), lost, then);
+        self.front = proxy.url(SCRATCH_USER, "app");
+        proxy
     }
 
     /// A release of everything that stands in the project now, with these migrations besides.
@@ -129,8 +139,8 @@ impl Place {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nica"));
         command.args(args).arg("--config").arg(self.path("nica.toml"));
-        command.env("DEV_DATABASE_URL", self.url.to_secret_string());
-        command.env("XDG_CACHE_HOME", self.path("cache"));
+        command.env("DEV_DATABASE_URL", self.front.to_secret_string());
+        command.env("XDG_CACHE_HOME", self.path("cache")).env("NICA_ACTOR", "bia");
         command
     }
 
@@ -195,10 +205,16 @@ fn marked(state: &Path) -> Vec<i32> {
     pids.filter(is_marked).collect()
 }
 
-/// Cargo builds examples with the tests, into a folder beside them.
+/// Cargo builds examples with the tests, into a folder beside them, but not where one test binary was named.
 fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("a test knows its program");
     let path = tests.ancestors().nth(2).expect("target/PROFILE/deps/it").join("examples").join(name);
-    assert!(path.exists(), "{} is missing: run `cargo test -p nica`", path.display());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name).with_extension("rs");
+    let written = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+    assert!(
+        written(&path) >= written(&source),
+        "{} is missing or old: run `cargo test -p nica`",
+        path.display()
+    );
     path
 }
