@@ -118,6 +118,10 @@ impl Machine {
         node::furnish(&self.state, number)?;
         let room = self.open_room(number)?;
         network::attach(self.state.range, number, self.state.nodes, room)?;
+        proc::must_succeed(
+            &mut node::try_filter(room),
+            "filter packets, for which the kernel needs nf_tables",
+        )?;
         self.programs.start(node::containerd(number, room))?;
         let socket = PathBuf::from(format!("/proc/{room}/root/{}", node::CONTAINERD_SOCKET));
         self.wait("wait for containerd", || UnixStream::connect(&socket).ok())?;

@@ -166,7 +166,9 @@ fn go_build(half: &Path) -> Vec<String> {
     let flags = pins::linker_flags();
     let environment = ["CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly -buildvcs=false"];
     let build = ["go", "build", "-trimpath", "-ldflags", flags.as_str(), "-o", out.as_str()];
-    let words = ["nice", "-n", "10", "env"].iter().chain(&environment).chain(&build).chain(pins::BUILT);
+    // A build that nobody waits for any more must not write into the next one's folder.
+    let tied = ["setpriv", "--pdeathsig", "KILL", "--", "nice", "-n", "10", "env"];
+    let words = tied.iter().chain(&environment).chain(&build).chain(pins::BUILT);
     words.map(|word| word.to_string()).collect()
 }
 
