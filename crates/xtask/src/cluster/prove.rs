@@ -3,15 +3,18 @@
 //! Each case is one check. Where no cluster can be had all of them are skipped, with the reason in the summary; a run
 //! of everything does not begin to build Kubernetes, only CI and whoever names this suite do.
 
+mod ask;
 mod cases;
 mod kills;
 mod marks;
+mod objects;
 
 use super::obtain::Wanted;
 use super::running::{Running, Wish};
 use crate::config;
 use crate::suite::Counts;
 use anyhow::Result;
+use kills::Kills;
 use marks::Machine;
 use std::time::Instant;
 
@@ -43,21 +46,9 @@ pub(crate) fn suite(args: &[String], asked: bool) -> Result<(Counts, Option<Stri
         return Ok(skipped(why));
     }
     let Some(running) = running else { return Ok((judge.counts, None)) };
-    if let Some(kills) = kills {
-        judge.case(cases::DOWN, || cases::down_leaves_nothing(running, &machine));
-        println!("  seed {}", kills.seed);
-        for (number, (who, instant)) in kills.cases().into_iter().enumerate() {
-            let what = format!("{who:?}_dies_{instant:.2}_s_after_the_start_and_nothing_is_left");
-            judge.case(&what, || kills::play(number, who, instant, &machine));
-        }
-        return Ok((judge.counts, None));
-    }
-    for (what, case) in cases::WHILE_UP {
-        judge.case(what, || case(&running));
-    }
-    judge.case(cases::DOWN, || cases::down_leaves_nothing(running, &machine));
-    for (what, case) in cases::KILLS {
-        judge.case(what, || case(&machine));
+    match kills {
+        None => judge.cases(running, &machine),
+        Some(kills) => judge.kills(running, &kills, &machine),
     }
     Ok((judge.counts, None))
 }
@@ -71,6 +62,25 @@ struct Judge {
 }
 
 impl Judge {
+    fn cases(&mut self, running: Running, machine: &Machine) {
+        for (what, case) in cases::WHILE_UP {
+            self.case(what, || case(&running));
+        }
+        self.case(cases::DOWN, || cases::down_leaves_nothing(running, machine));
+        for (what, case) in cases::KILLS {
+            self.case(what, || case(machine));
+        }
+    }
+
+    fn kills(&mut self, running: Running, kills: &Kills, machine: &Machine) {
+        self.case(cases::DOWN, || cases::down_leaves_nothing(running, machine));
+        println!("  seed {}", kills.seed);
+        for (number, (who, instant)) in kills.cases().into_iter().enumerate() {
+            let what = format!("{who:?}_dies_{instant:.2}_s_after_the_start_and_nothing_is_left");
+            self.case(&what, || kills::play(number, who, instant, machine));
+        }
+    }
+
     fn case(&mut self, what: &str, play: impl FnOnce() -> Result<String>) {
         let began = Instant::now();
         let result = play();

@@ -1,17 +1,18 @@
 //! The cases, in the order they are played. What they say on success is a figure or a fact that they saw.
 
+use super::ask::{ask, create, get, pods};
 use super::marks::{self, Machine, Marks};
+use super::objects::{NODE_PORT, SIMULATED, simulated, web};
 use crate::cluster::names::Name;
 use crate::cluster::obtain::Wanted;
 use crate::cluster::running::{self, Running, Wish};
 use crate::cluster::state::{self, State};
-use crate::cluster::{self, image, kubectl, status};
+use crate::cluster::{self, status};
 use crate::kill::proc::{self, Signal};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::{BufRead as _, BufReader};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -41,7 +42,6 @@ pub(crate) fn count() -> u64 {
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// A Service that was just made refuses for a second after its pods are ready.
 const SERVICE_LIMIT: Duration = Duration::from_secs(15);
-const ASK_LIMIT: Duration = Duration::from_secs(3);
 
 fn pods_run(running: &Running) -> Result<String> {
     let began = Instant::now();
@@ -233,92 +233,4 @@ pub(crate) fn guard_of(home: &Path) -> Result<u32> {
     let words = [home.join(cluster::PROGRAM).display().to_string(), "cluster".into(), "guard".into()];
     let guard = |pid: &u32| proc::command_line(*pid).starts_with(&words);
     proc::all().into_iter().find(guard).context("find the guard")
-}
-
-struct Pod {
-    name: String,
-    node: String,
-    ready: bool,
-}
-
-fn pods(state: &State, selector: &str) -> Result<Vec<Pod>> {
-    let text = ask(state, &["get", "pods", "--selector", selector, "--output=json"])?;
-    let list: Value = serde_json::from_str(&text)?;
-    let pod = |pod: &Value| Pod {
-        name: pod["metadata"]["name"].as_str().unwrap_or_default().to_string(),
-        node: pod["spec"]["nodeName"].as_str().unwrap_or_default().to_string(),
-        ready: pod["status"]["containerStatuses"][0]["ready"] == true,
-    };
-    Ok(list["items"].as_array().context("read a list of pods")?.iter().map(pod).collect())
-}
-
-fn ask(state: &State, words: &[&str]) -> Result<String> {
-    proc::must_succeed(kubectl(state).args(words), &format!("run `kubectl {}`", words.join(" ")))
-}
-
-fn create(state: &State, objects: &Value) -> Result<()> {
-    let file = state.home().join("case.json");
-    std::fs::write(&file, objects.to_string())?;
-    ask(state, &["create", "--filename", &file.display().to_string()]).map(drop)
-}
-
-/// The body of one HTTP answer.
-fn get(address: Ipv4Addr, port: u16) -> Result<String> {
-    let mut stream = TcpStream::connect_timeout(&(address, port).into(), ASK_LIMIT)?;
-    stream.set_read_timeout(Some(ASK_LIMIT))?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("read an answer")?;
-    ensure!(head.contains(" 200 "), "read an answer: {head}");
-    Ok(body.to_string())
-}
-
-const NODE_PORT: u16 = 30080;
-const SIMULATED: u8 = 20;
-
-/// Two pods that may not share a node, with a Service before them.
-fn web() -> Value {
-    let labels = json!({"app": "web"});
-    let container = json!({
-        "name": "web", "image": image::GUEST, "args": ["serve", ":8080"],
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1},
-        "securityContext": {
-            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
-        },
-    });
-    let apart = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
-        {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"},
-    ]}});
-    let pod = json!({
-        "containers": [container], "affinity": apart,
-        "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
-    });
-    let service = json!({
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
-        "spec": {
-            "type": "NodePort", "selector": labels,
-            "ports": [{"port": 80, "targetPort": 8080, "nodePort": NODE_PORT}],
-        },
-    });
-    json!({"apiVersion": "v1", "kind": "List", "items": [deployment("web", 2, &pod), service]})
-}
-
-fn simulated() -> Value {
-    let pod = json!({
-        "nodeSelector": {"type": "kwok"}, "tolerations": [{"operator": "Exists"}],
-        "containers": [{"name": "any", "image": "nica.invalid/any:1"}],
-    });
-    deployment("simulated", SIMULATED, &pod)
-}
-
-fn deployment(name: &str, replicas: u8, pod: &Value) -> Value {
-    let labels = json!({"app": name});
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
-        "spec": {
-            "replicas": replicas, "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": pod},
-        },
-    })
 }
