@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -46,7 +47,8 @@ func ended() <-chan os.Signal {
 	return signals
 }
 
-// On SIGTERM it goes on answering for a while, each answer with Connection: close: only so is no request lost.
+// On SIGTERM it goes on answering for a while, each answer with Connection: close: only so is no request lost. Closing
+// idle connections at once would lose what a client sends at that instant.
 func serve(address string) error {
 	name, err := os.Hostname()
 	if err != nil {
@@ -56,13 +58,19 @@ func serve(address string) error {
 	if err != nil {
 		return err
 	}
+	var draining atomic.Bool
 	server := &http.Server{ReadHeaderTimeout: requestLimit, Handler: http.HandlerFunc(
-		func(answer http.ResponseWriter, _ *http.Request) { fmt.Fprintln(answer, name) })}
+		func(answer http.ResponseWriter, _ *http.Request) {
+			if draining.Load() {
+				answer.Header().Set("Connection", "close")
+			}
+			fmt.Fprintln(answer, name)
+		})}
 	fmt.Println("serving as", name)
 	done := make(chan error, 1)
 	go func() {
 		<-ended()
-		server.SetKeepAlivesEnabled(false)
+		draining.Store(true)
 		time.Sleep(drainTime)
 		done <- server.Shutdown(context.Background())
 	}()
