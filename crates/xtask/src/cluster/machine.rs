@@ -26,7 +26,8 @@ pub(crate) const STEP: &str = "step";
 pub(crate) const UP: &str = "up";
 pub(crate) const FAILED: &str = "failed";
 
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// Of each wait; a machine that does much else takes 20 s where an idle one takes 2.
+const START_LIMIT: Duration = Duration::from_secs(180);
 /// Each look at the API is a process: often enough to lose no time, seldom enough to take none.
 const LOOK_EVERY: Duration = Duration::from_millis(60);
 

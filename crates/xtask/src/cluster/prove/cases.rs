@@ -39,9 +39,9 @@ pub(crate) fn count() -> u64 {
     (WHILE_UP.len() + 2 + KILLS.len()) as u64
 }
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 /// A Service that was just made refuses for a second after its pods are ready.
-const SERVICE_LIMIT: Duration = Duration::from_secs(15);
+const SERVICE_LIMIT: Duration = Duration::from_secs(60);
 
 fn pods_run(running: &Running) -> Result<String> {
     let began = Instant::now();
