@@ -1,5 +1,7 @@
 //! `nica status`: where each environment stands, read from its own records.
 
+pub(super) mod running;
+
 use super::context::Context;
 use crate::exit::Exit;
 use nica_effects::answer::answered;
@@ -12,6 +14,7 @@ use nica_engine::next::Direction;
 use nica_engine::plan::Status;
 use nica_engine::{Effect, span};
 use nica_migrate::fence;
+use running::Running;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -53,13 +56,18 @@ async fn status(context: &Context, env: &str) -> anyhow::Result<(Value, String)>
         Some(run) => Some(open_run(context, env, &client, run).await?),
         None => None,
     };
+    let running = Running::at(&access.state).await;
     let live = control.baseline.as_ref().map(|b| b.version.clone());
-    let words = live.clone().unwrap_or_else(|| "nothing".to_string());
-    let text = match &open {
-        None => format!("{env:<8} {words}"),
-        Some(open) => format!("{env:<8} {words}   {}", open.text(env)),
+    let words = live.clone().unwrap_or_else(|| "nothing".to_string()) + &running.text();
+    let text = match (&open, running.next(env)) {
+        (Some(open), _) => format!("{env:<8} {words}   {}", open.text(env)),
+        (None, Some(next)) => format!("{env:<8} {words}\n         = next: {next}"),
+        (None, None) => format!("{env:<8} {words}"),
     };
-    Ok((json!({ "env": env, "live": live, "open_run": open.map(|open| open.value(env)) }), text))
+    let (next, open) = (running.next(env), open.map(|open| open.value(env)));
+    let value =
+        json!({ "env": env, "live": live, "open_run": open, "target": running.value(), "next": next });
+    Ok((value, text))
 }
 
 /// A run that has not ended, as whoever asks needs to know it.
