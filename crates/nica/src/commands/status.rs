@@ -10,6 +10,7 @@ use nica_effects::open;
 use nica_effects::perform::describe;
 use nica_effects::records::control;
 use nica_effects::records::run::{self, OpenRun};
+use nica_effects::records::step::{self, How, Standing};
 use nica_engine::next::Direction;
 use nica_engine::plan::Status;
 use nica_engine::{Effect, span};
@@ -78,6 +79,8 @@ struct Open {
     acting: Option<String>,
     /// The target's folder is on this machine.
     has_target: bool,
+    /// How the last who acted left it; none where somebody has taken the lease since.
+    standing: Option<Standing>,
 }
 
 async fn open_run(context: &Context, env: &str, client: &Client, run: OpenRun) -> anyhow::Result<Open> {
@@ -92,21 +95,35 @@ async fn open_run(context: &Context, env: &str, client: &Client, run: OpenRun) -
         ))
     });
     let has_target = run.participants.process.as_ref().is_none_or(|folder| Path::new(folder).exists());
-    Ok(Open { run, age, acting, has_target })
+    let standing = answered("how the run was left", step::standing(client, &run.id)).await?;
+    let standing = standing.filter(|standing| standing.fence == lease.number && acting.is_none());
+    Ok(Open { run, age, acting, has_target, standing })
 }
 
 impl Open {
-    /// `orphaned`, `going back`, `baking`, or the step where it stands.
+    /// `orphaned`, `held`, `stuck`, `going back`, `baking`, or the step where it stands.
     fn state(&self) -> String {
         let OpenRun { plan, statuses, direction, .. } = &self.run;
-        let standing = plan.steps().find(|step| statuses[step.n] != Status::Done);
-        match (direction, standing.map(|step| step.effect)) {
+        let step = plan.steps().find(|step| statuses[step.n] != Status::Done);
+        match (direction, step.map(|step| step.effect)) {
             _ if !self.has_target && self.acting.is_none() => "orphaned".to_string(),
+            _ if self.how() == Some(How::Held) => "held".to_string(),
+            _ if self.how() == Some(How::Stuck) => "stuck".to_string(),
             (Direction::Back, _) => "going back".to_string(),
             (_, Some(Effect::Bake)) => "baking".to_string(),
             (_, Some(effect)) => format!("at {}", describe(effect)),
             (_, None) => "at settle".to_string(),
         }
+    }
+
+    fn how(&self) -> Option<How> {
+        self.standing.as_ref().map(|standing| standing.how)
+    }
+
+    /// Why it stays open, else why it goes back.
+    fn reason(&self) -> Option<&str> {
+        let standing = self.standing.as_ref().map(|standing| standing.reason.as_str());
+        standing.or(self.run.turned.as_ref().map(|turned| turned.reason.as_str()))
     }
 
     fn next(&self, env: &str) -> String {
@@ -115,6 +132,12 @@ impl Open {
             None if !self.has_target => {
                 let folder = self.run.participants.process.as_deref().unwrap_or_default();
                 format!("bring {folder} back, or go to its machine; then nica resume --env {env}")
+            }
+            None if self.how() == Some(How::Held) => {
+                format!("nica resume --env {env}, or nica abort --env {env}")
+            }
+            None if self.how() == Some(How::Stuck) => {
+                format!("mend it, then nica resume --env {env}; or nica deploy a newer release")
             }
             None => format!("nica resume --env {env}"),
             Some(_) if committed || self.run.direction == Direction::Back => {
@@ -130,7 +153,7 @@ impl Open {
             Some(who) => format!("{who} acts"),
             None => "nobody acts".to_string(),
         };
-        let why = self.run.turned.as_ref().map(|turned| format!("\n         = cause: {}", turned.reason));
+        let why = self.reason().map(|reason| format!("\n         = cause: {reason}"));
         format!(
             "{version} is {}, open for {age}, {acting}   run {id}{}\n         = next: {}",
             self.state(),
@@ -147,7 +170,8 @@ impl Open {
             "state": self.state(),
             "age_secs": self.age.as_secs(),
             "acting": self.acting,
-            "reason": self.run.turned.as_ref().map(|turned| &turned.reason),
+            "reason": self.reason(),
+            "turned_back": self.run.turned.as_ref().map(|turned| &turned.reason),
             "next": self.next(env),
         })
     }

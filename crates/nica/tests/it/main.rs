@@ -5,6 +5,7 @@ mod certify;
 mod contract;
 mod denied;
 mod gate;
+mod held;
 mod lost;
 mod place;
 mod proxy;

@@ -61,11 +61,16 @@ impl Place {
 
     /// The same, with a bake that lasts.
     pub(crate) fn policy(&self, exec: &str, bake: &str) {
+        self.validated(exec, &format!("bake = \"{bake}\", bake_max = \"10s\", min_samples = 0"));
+    }
+
+    /// The same, with all that the bake is judged by.
+    pub(crate) fn validated(&self, exec: &str, validate: &str) {
         let policy = format!(
             "[service]\nname = \"tiny\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\n\
              [[component]]\nname = \"api\"\nexecutable = \"bin/api\"\n\
              [env.dev]\ntarget = {{ kind = \"process\", state = \"{}\" }}\n\
-             validate = {{ bake = \"{bake}\", bake_max = \"10s\", min_samples = 0 }}\n\
+             validate = {{ {validate} }}\n\
              limits = {{ rollout = \"20s\", forward_until = \"60s\", lease_ttl = \"1s\", admit = \"5s\", undo = \"3s\", \
              drain = \"100ms\" }}\n\
              [env.dev.component.api]\nexec = \"{exec}\"\nreplicas = 1\nlisten = \"{}\"\n",
