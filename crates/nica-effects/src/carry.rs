@@ -4,6 +4,7 @@
 //! and credentials, so whoever comes later goes on where this process died.
 
 mod memory;
+mod news;
 mod settle;
 mod wait;
 

@@ -16,6 +16,7 @@ async fn a_held_run_says_why_until_somebody_acts() {
     let one = place.release("1", &[]).await;
     let held = place.nica(&["deploy", "--env", "dev", "--release", &one]).await;
     expect(&held, 13, "held");
+    tells_only_changes(&held.told);
     let open = open_run(&place).await;
     assert_eq!(open["state"], "held", "{open:#?}");
     assert_eq!(open["reason"], held.end()["reason"]);
@@ -32,4 +33,12 @@ async fn a_held_run_says_why_until_somebody_acts() {
     assert_eq!(place.nica(&["abort", "--env", "dev"]).await.exit, Some(0));
     expect(&place.nica(&["resume", "--env", "dev"]).await, 20, "absent");
     assert_eq!(open_run(&place).await, Value::Null);
+}
+
+/// What is looked at again and again is told when it changes; the seconds of a bake are no change.
+fn tells_only_changes(told: &[Value]) {
+    let mut all: Vec<Value> = told.iter().filter(|line| line["event"] == "bake").cloned().collect();
+    all.iter_mut().for_each(|line| line["seconds"] = Value::Null);
+    assert!(!all.is_empty(), "it is told: {told:#?}");
+    assert!(all.windows(2).all(|pair| pair[0] != pair[1]), "{all:#?}");
 }
