@@ -1,9 +1,10 @@
 //! Concurrent index builds and drops. Only the catalogue knows how far an earlier one came.
 
 use crate::catalog::literal;
-use crate::fence::{FenceError, bounded, within};
+use crate::fence::{FenceError, Guarded, bounded, within};
 use crate::lexer::{Statement, Token};
 use crate::runner::{Attempts, RunError};
+use std::time::Duration;
 
 /// What is being brought to its end.
 pub(super) struct Work<'a> {
@@ -104,6 +105,15 @@ async fn drop_plainly(attempts: &mut Attempts, work: &Work<'_>, name: &str) -> R
     Ok(())
 }
 
+/// Whether it is there and serves queries: nothing of it was taken away.
+pub(super) async fn is_whole(tx: &Guarded<'_>, name: &str) -> Result<bool, RunError> {
+    let found = found(tx, name).await.map_err(|e| RunError::records(tx, &e))?;
+    Ok(found.is_some_and(|found| found.valid))
+}
+
+/// For the settings of a session: they wait for nobody.
+const SETTINGS_LIMIT: Duration = Duration::from_secs(5);
+
 /// One statement on its own, right behind a guard that passed on this session. Its lock limit is the whole patience:
 /// what it waits for are old transactions, and nobody waits behind it meanwhile.
 async fn alone(attempts: &mut Attempts, work: &Work<'_>, sql: &str) -> Result<(), RunError> {
@@ -117,13 +127,10 @@ async fn alone(attempts: &mut Attempts, work: &Work<'_>, sql: &str) -> Result<()
         limits.build.as_millis(),
     );
     let fail = |e: tokio_postgres::Error| RunError::statement(fence, work.place.clone(), &e);
-    let answer = async {
-        let done = match client.batch_execute(&settings).await {
-            Ok(()) => client.execute_typed(sql, &[]).await.map(|_| ()),
-            refused => refused,
-        };
-        Ok::<_, FenceError>(done)
-    };
+    // Between the guard and the statement little time must pass: what was guarded is what runs.
+    let set = async { client.batch_execute(&settings).await.map_err(|e| FenceError::of(fence, &e)) };
+    within(SETTINGS_LIMIT, set).await?;
+    let answer = async { Ok::<_, FenceError>(client.execute_typed(sql, &[]).await.map(|_| ())) };
     within(limits.build + limits.answer(), answer).await?.map_err(fail)
 }
 
