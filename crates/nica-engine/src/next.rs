@@ -58,6 +58,8 @@ pub enum Ending {
     /// The world was not what the plan was made for; nothing outside our own schema was written.
     Refused,
     Superseded,
+    /// Two people accepted the state as it was; no rule brought it about.
+    Accepted,
     /// A contract run is over: some, all or none of its migrations are applied, and none of them goes back.
     Contracted,
 }

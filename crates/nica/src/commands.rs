@@ -1,6 +1,7 @@
 //! What each command means. One file per command; what several share stands in `context` and `preparation`.
 
 mod abort;
+mod accept_state;
 mod again;
 mod approve;
 mod certify;
@@ -49,6 +50,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Contract(args) => contract::run(&context()?, &args).await,
         Command::Resume(args) => resume::run(&context()?, &args.env).await,
         Command::Abort(args) => abort::run(&context()?, &args.env).await,
+        Command::AcceptState(args) => accept_state::run(&context()?, &args).await,
         Command::Approve(args) => approve::run(&context()?, &args),
         Command::History(args) => ledger::history(&context()?, &args).await,
         Command::Ledger(command) => ledger::run(&context()?, &command).await,

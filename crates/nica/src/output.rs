@@ -12,6 +12,7 @@ use crate::config::variables;
 use crate::exit::Exit;
 use nica_effects::event::{Event, Sink, certifying_words};
 use nica_engine::Plan;
+use nica_engine::acceptance::Acceptance;
 use nica_engine::finding::GateReport;
 use serde::Serialize;
 use std::io::IsTerminal as _;
@@ -80,6 +81,10 @@ impl Output {
     pub(crate) fn plan(self, plan: &Plan, pending: &[String], report: Option<&GateReport>) -> String {
         let gates = report.map(|r| format!("\n{}", human::gates::gates(r))).unwrap_or_default();
         format!("{}{}{gates}\n", human::plan(plan), self.pending(pending, &plan.env))
+    }
+
+    pub(crate) fn acceptance(self, acceptance: &Acceptance) -> String {
+        human::acceptance::acceptance(acceptance)
     }
 
     pub(crate) fn pending(self, contracts: &[String], env: &str) -> String {

@@ -32,6 +32,7 @@ pub(super) async fn settle(
         fence,
         host: &host,
         env_id: &env_id,
+        accepted: None,
     };
     let settled = hands.transact("the settling of the run", async |tx| {
         if ending == Ending::Live {

@@ -43,6 +43,7 @@ impl<'a> End<'a> {
             fence: self.fence,
             host: &self.host,
             env_id: &self.env_id,
+            accepted: None,
         };
         ledger::append(tx, self.old, &closing).await?;
         let (id, ending) = (&self.old.id, Ending::Superseded);

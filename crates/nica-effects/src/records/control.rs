@@ -81,10 +81,26 @@ pub async fn settled_policy(client: &impl GenericClient) -> Result<Option<Policy
 
 /// The plan's release is live from this commit on, under the rules that it was judged by.
 pub async fn set_baseline(tx: &Transaction<'_>, plan: &Plan) -> Result<(), RecordError> {
-    let live = blob::put_value(tx, "live", &plan.live_after()).await?;
+    set_live(tx, Some(&plan.live_after())).await?;
+    set_rules(tx, plan).await
+}
+
+/// What is live from this commit on.
+pub async fn set_live(tx: &Transaction<'_>, live: Option<&Live>) -> Result<(), RecordError> {
+    let name = match live {
+        Some(live) => Some(blob::put_value(tx, "live", live).await?),
+        None => None,
+    };
+    let name = name.as_ref().map(Digest::as_str);
+    tx.execute("UPDATE nica.control SET baseline = $1", &[&name]).await?;
+    Ok(())
+}
+
+/// The rules that the next plan is judged by as well.
+pub async fn set_rules(tx: &Transaction<'_>, plan: &Plan) -> Result<(), RecordError> {
     let policy = blob::put_value(tx, "policy", &plan.policy).await?;
-    let update = "UPDATE nica.control SET baseline = $1, policy_hash = $2, people_hash = $3";
-    tx.execute(update, &[&live.as_str(), &policy.as_str(), &plan.people.as_str()]).await?;
+    let update = "UPDATE nica.control SET policy_hash = $1, people_hash = $2";
+    tx.execute(update, &[&policy.as_str(), &plan.people.as_str()]).await?;
     Ok(())
 }
 

@@ -189,6 +189,7 @@ pub fn ending_word(ending: Ending) -> &'static str {
         Ending::Refused => "refused",
         Ending::Superseded => "superseded",
         Ending::Contracted => "contracted",
+        Ending::Accepted => "accepted",
     }
 }
 
@@ -219,6 +220,7 @@ pub async fn ending(
         "refused" => Ending::Refused,
         "superseded" => Ending::Superseded,
         "contracted" => Ending::Contracted,
+        "accepted" => Ending::Accepted,
         other => return Err(damaged(run, &format!("ending `{other}` is unknown"))),
     };
     let retained = serde_json::from_value(row.get(2)).map_err(|e| damaged(run, &e.to_string()))?;

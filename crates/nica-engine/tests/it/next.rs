@@ -3,6 +3,7 @@
 //!
 //! A row is a moment of one run (`scene`), what is different about it, and what `next` says.
 
+mod accept;
 mod back;
 mod contract;
 mod forward;

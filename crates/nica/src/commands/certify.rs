@@ -26,7 +26,7 @@ use nica_engine::finding::{GateReport, Verdict};
 use nica_engine::gates::{self, Certificate, Gathered};
 use nica_engine::release::{Migration, Phase};
 use nica_migrate::certify::{self, CertifyError, Report};
-use nica_migrate::{scratch, source, state};
+use nica_migrate::{DbUrl, source, state};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,6 +45,9 @@ struct Question<'a> {
     wanted: Vec<&'a Migration>,
 }
 
+/// Where answers are kept, and the server that may be asked instead of one of our own.
+pub(super) type Means<'a> = (&'a Answers, Option<&'a DbUrl>);
+
 /// One certificate per migration that the plan applies, up to the first that cannot be applied at all. Which ones are
 /// there already is read from the environment's own table.
 pub(super) async fn certificates(
@@ -58,7 +61,7 @@ pub(super) async fn certificates(
         return Ok(Ok(Vec::new()));
     }
     let live = live(client).await?;
-    Ok(answer(file, (&wanted, &live), &context.answers, tell).await)
+    Ok(answer(file, (&wanted, &live), context.means(), tell).await)
 }
 
 /// Ask for what a deploy, or a contract run, will want to know, while nobody is kept from acting by our lease. Where a
@@ -87,7 +90,7 @@ async fn try_ahead(
     let wanted: Vec<&str> = wanted.map(|m| m.id.as_str()).collect();
     if !wanted.is_empty() {
         // Judged by the gate, which finds it where it was kept.
-        let _ = answer(file, (&wanted, &live), &context.answers, &access.sink).await;
+        let _ = answer(file, (&wanted, &live), context.means(), &access.sink).await;
     }
     Ok(())
 }
@@ -100,7 +103,7 @@ async fn live(client: &Client) -> Result<Vec<String>, Failure> {
 async fn answer(
     file: &ReleaseFile,
     (wanted, live): (&[&str], &[String]),
-    answers: &Answers,
+    (answers, given): Means<'_>,
     tell: &Sink,
 ) -> Gathered<Vec<Certificate>> {
     let all = &file.release.migrations;
@@ -108,7 +111,7 @@ async fn answer(
     let question = Question {
         format: certify::REPORT_FORMAT,
         nica: env!("CARGO_PKG_VERSION"),
-        server: scratch::server_version().map_err(|e| format!("failed to {e}"))?,
+        server: certify::server_version(given).await.map_err(said)?,
         live: rest.into_iter().filter(|m| live.contains(&m.id)).collect(),
         wanted,
     };
@@ -117,16 +120,20 @@ async fn answer(
     }
     let (begun, migrations) = (Instant::now(), question.wanted.len());
     tell(Event::Certifying { migrations });
-    let answer = ask(file, &question).await.map(certificates_of);
+    let answer = ask(file, &question, given).await.map(certificates_of);
     tell(Event::Certified { migrations, ms: begun.elapsed().as_millis() as u64 });
     answers.keep(&question, &answer);
     answer
 }
 
-async fn ask(file: &ReleaseFile, question: &Question<'_>) -> Result<Vec<Report>, String> {
+async fn ask(
+    file: &ReleaseFile,
+    question: &Question<'_>,
+    given: Option<&DbUrl>,
+) -> Result<Vec<Report>, String> {
     let all: Vec<_> = file.release.migrations.iter().map(|m| source_of(file, m)).collect::<Result<_, _>>()?;
     let ids = |of: &[&Migration]| of.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
-    certify::certify(&all, &ids(&question.live), &ids(&question.wanted)).await.map_err(said)
+    certify::certify(&all, &ids(&question.live), &ids(&question.wanted), given).await.map_err(said)
 }
 
 fn said(error: CertifyError) -> String {
@@ -161,12 +168,13 @@ pub(super) async fn run(context: &Context, args: &cli::MaybeEnv) -> anyhow::Resu
     let is_live = |m: &source::Migration| live.as_ref().is_some_and(|live| live.contains(&m.id));
     let tried = all.iter().filter(|m| m.phase == source::Phase::Expand && !is_live(m));
     let tried: Vec<_> = tried.cloned().collect();
+    let given = context.scratch.as_ref();
     let reports = match &live {
-        None => certify::certify_each(&all).await,
+        None => certify::certify_each(&all, given).await,
         Some(live) => {
             let known: Vec<_> = live.iter().filter(|id| all.iter().any(|m| m.id == **id)).cloned().collect();
             let wanted: Vec<_> = tried.iter().map(|m| m.id.clone()).collect();
-            certify::certify(&all, &known, &wanted).await
+            certify::certify(&all, &known, &wanted, given).await
         }
     };
     Ok(tell(context, tried, reports.map(certificates_of).map_err(said)))

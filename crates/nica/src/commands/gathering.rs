@@ -131,13 +131,13 @@ fn secret_variables(env: &str, file: &ReleaseFile) -> BTreeMap<String, Variable>
     names.filter_map(state).collect()
 }
 
-struct Settled {
-    policy: Option<Policy>,
-    people: Option<People>,
+pub(super) struct Settled {
+    pub(super) policy: Option<Policy>,
+    pub(super) people: Option<People>,
 }
 
 /// The rules of the last settled run.
-async fn settled(client: &Client) -> Result<Settled, Failure> {
+pub(super) async fn settled(client: &Client) -> Result<Settled, Failure> {
     let control = control::read(client).await?;
     let (policy, people) = control.map_or((None, None), |c| (c.policy_hash, c.people_hash));
     Ok(Settled { policy: stored(client, policy).await?, people: stored(client, people).await? })
@@ -149,7 +149,7 @@ async fn stored<T: DeserializeOwned>(client: &Client, name: Option<String>) -> R
     Ok(Some(blob::get_value(client, &digest).await?))
 }
 
-async fn database_time(client: &Client) -> Result<Instant, Failure> {
+pub(super) async fn database_time(client: &Client) -> Result<Instant, Failure> {
     let select = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
     let row = async { client.query_one(select, &[]).await.map_err(Failure::sql) };
     let ms = answered("the database's time", row).await?.get(0);

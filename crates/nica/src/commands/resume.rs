@@ -124,7 +124,9 @@ pub(super) fn report(
         ),
         Carried::Stuck(why) => (
             json!({ "end": "stuck", "version": version, "reason": why, "exit": exit as u8 }),
-            format!("stuck: {why}\n  = next: mend it, then nica resume; or nica deploy a newer release"),
+            format!(
+                "stuck: {why}\n  = next: mend it, then nica resume; or nica deploy a newer release; or have two people sign it: nica accept-state"
+            ),
         ),
     };
     context.output.result(&value, &text);
@@ -133,7 +135,7 @@ pub(super) fn report(
 
 fn exit(carried: &Carried) -> Exit {
     match carried {
-        Carried::Settled { ending: Ending::Live | Ending::Contracted, .. } => Exit::Done,
+        Carried::Settled { ending: Ending::Live | Ending::Contracted | Ending::Accepted, .. } => Exit::Done,
         Carried::Settled { ending: Ending::Back | Ending::Absent, .. } => Exit::Back,
         Carried::Settled { ending: Ending::Refused | Ending::Superseded, .. } => Exit::Outdated,
         Carried::Interrupted => interrupted(),

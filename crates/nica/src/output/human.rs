@@ -1,5 +1,6 @@
 //! What people read: a plan as a diff, a run as one line per change.
 
+pub(super) mod acceptance;
 pub(super) mod gates;
 
 use super::{Output, screen};
@@ -148,6 +149,7 @@ pub(crate) fn ending(
         Ending::Contracted => {
             format!("contract run over: {reason}; {version} after {seconds:.1} s. Exit {exit}.")
         }
+        Ending::Accepted => format!("{reason}. Exit {exit}."),
         Ending::Superseded => format!("superseded after {seconds:.1} s. Exit {exit}."),
     }
 }

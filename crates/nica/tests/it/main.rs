@@ -1,5 +1,6 @@
 //! `nica` as its user meets it: the program itself, with a real database, a real target and a real terminal.
 
+mod accept;
 mod asleep;
 mod certify;
 mod contract;

@@ -47,6 +47,7 @@ impl Place {
         let [a, b, c] = rand::random::<[u8; 3]>();
         let listen = format!("127.{a}.{b}.{}:8080", c.clamp(1, 254));
         let place = Place { front: url.clone(), url, folder, listen, cluster };
+        std::fs::write(place.path("people.toml"), "").expect("there is room");
         place.exec("serve");
         for part in ["bin", "migrations", "seeds"] {
             std::fs::create_dir(place.path(part)).expect("there is room");
@@ -67,7 +68,7 @@ impl Place {
     /// The same, with all that the bake is judged by.
     pub(crate) fn validated(&self, exec: &str, validate: &str) {
         let policy = format!(
-            "[service]\nname = \"tiny\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\n\
+            "[service]\nname = \"tiny\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\npeople = \"people.toml\"\n\
              [[component]]\nname = \"api\"\nexecutable = \"bin/api\"\n\
              [env.dev]\ntarget = {{ kind = \"process\", state = \"{}\" }}\n\
              validate = {{ {validate} }}\n\
@@ -144,7 +145,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nica"));
         command.args(args).arg("--config").arg(self.path("nica.toml"));
         command.env("DEV_DATABASE_URL", self.front.to_secret_string());
-        command.env("XDG_CACHE_HOME", self.path("cache"));
+        command.env("XDG_CACHE_HOME", self.path("cache")).env("NICA_ACTOR", "bia");
         command
     }
 
@@ -225,10 +226,16 @@ fn marked(state: &Path) -> Vec<i32> {
     pids.filter(is_marked).collect()
 }
 
-/// Cargo builds examples with the tests, into a folder beside them.
+/// Cargo builds examples with the tests, into a folder beside them, but not where one test binary was named.
 fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("a test knows its program");
     let path = tests.ancestors().nth(2).expect("target/PROFILE/deps/it").join("examples").join(name);
-    assert!(path.exists(), "{} is missing: run `cargo test -p nica`", path.display());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name).with_extension("rs");
+    let written = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+    assert!(
+        written(&path) >= written(&source),
+        "{} is missing or old: run `cargo test -p nica`",
+        path.display()
+    );
     path
 }

@@ -10,13 +10,13 @@ const MOOD: Migration<'_> =
 const SEEDS: [&str; 2] = ["old", "new"];
 
 /// Release 1 is live and cannot start again; release 2 neither, so its run is stuck.
-struct Stuck {
-    place: Place,
+pub(crate) struct Stuck {
+    pub(crate) place: Place,
     one: String,
     two: String,
     /// While it is there, releases 1 and 2 end at once.
     flag: std::path::PathBuf,
-    client: Client,
+    pub(crate) client: Client,
 }
 
 fn seeds(place: &Place, value: &str) {
@@ -28,7 +28,13 @@ fn seeds(place: &Place, value: &str) {
 
 impl Stuck {
     async fn new() -> Stuck {
+        Stuck::among("").await
+    }
+
+    /// Under these people from the first release on.
+    pub(crate) async fn among(people: &str) -> Stuck {
         let place = Place::new().await;
+        std::fs::write(place.path("people.toml"), people).expect("there is room");
         let flag = place.path("broken");
         place.exec(&format!("serve {}", flag.display()));
         let kind: Migration<'_> = ("0000_kind", "CREATE TABLE kind (name text PRIMARY KEY, value text);", "");
@@ -45,12 +51,12 @@ impl Stuck {
         Stuck { place, one, two, flag, client }
     }
 
-    async fn deploy(&self, release: &str) -> Came {
+    pub(crate) async fn deploy(&self, release: &str) -> Came {
         self.place.nica(&["deploy", "--env", "dev", "--release", release]).await
     }
 
     /// Migrations in force, seed value, open runs, endings of the ledger, seed rows to take back.
-    async fn stands(&self) -> [String; 5] {
+    pub(crate) async fn stands(&self) -> [String; 5] {
         let ask = async |sql: &str| text(&self.client, sql).await;
         [
             ask("SELECT string_agg(id || ' ' || state, ', ' ORDER BY id) FROM nica.migration").await,

@@ -65,7 +65,7 @@ async fn what_a_plan_applies_is_tried_on_what_is_live_and_asked_once() {
     // Another process each time.
     let ask = async |wanted: &[&str], live: &[String]| {
         let answers = Answers::with(Kept::below(folder.path()));
-        answer(&two(), (wanted, live), &answers, &tell).await
+        answer(&two(), (wanted, live), (&answers, None), &tell).await
     };
     let live = ["0001_note".to_string()];
     let found = ask(&["0002_drop"], &live).await.expect("a server is here");
@@ -95,7 +95,7 @@ async fn what_is_neither_live_nor_wanted_is_left_out() {
     let folder = tempfile::tempdir().expect("a folder");
     let answers = Answers::with(Kept::below(folder.path()));
     let asked = (&["0003_index"][..], &["0001_note".to_string()][..]);
-    let found = answer(&file, asked, &answers, &silent()).await;
+    let found = answer(&file, asked, (&answers, None), &silent()).await;
     assert!(found.expect("an answer")[0].errors.is_empty());
 }
 
