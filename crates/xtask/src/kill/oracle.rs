@@ -9,7 +9,7 @@ mod workloads;
 
 pub(crate) use dump::schema;
 pub(crate) use rows::{Attic, lost};
-pub(crate) use workloads::version;
+pub(crate) use workloads::{read as workloads, version};
 
 use super::cluster::Cluster;
 use anyhow::Result;

@@ -28,6 +28,7 @@ use std::time::Duration;
 const RUNS_MAX: usize = 3;
 /// In which a supervisor would begin what a late word asked of it.
 const LATE_EFFECT: Duration = Duration::from_millis(1200);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(crate) struct Played {
     pub verdict: Verdict,
@@ -204,14 +205,21 @@ impl<'a> Stage<'a> {
         proc::wait_for("wait until all that was held came to its end", PATIENCE, quiet)
     }
 
-    /// A late word at the supervisor would show in replicas a moment after its answer: so it is looked for a while.
+    /// A late word at the supervisor would show in replicas a moment after its answer: so they, and they alone, are
+    /// looked at for a while.
     fn judge_for_a_while(&mut self, ended: &Ended) {
         let when = "after all that was stopped went on and all that was held arrived";
-        let at_supervisor = self.struck.iter().any(|struck| struck.at_supervisor);
-        let limit = Limit::new(if at_supervisor { LATE_EFFECT } else { Duration::ZERO });
         self.judge(ended, when);
-        while self.wrong.is_empty() && limit.pause_or(when).is_ok() {
-            self.judge(ended, when);
+        if !self.struck.iter().any(|struck| struck.at_supervisor) {
+            return;
+        }
+        let limit = Limit::new(LATE_EFFECT);
+        let before = self.world.read_workloads().ok();
+        while self.wrong.is_empty() && !limit.passed() {
+            std::thread::sleep(LOOK_AGAIN);
+            if self.world.read_workloads().ok() != before {
+                return self.judge(ended, when);
+            }
         }
     }
 
