@@ -19,15 +19,27 @@ impl Profile {
     }
 }
 
+/// The program that is delivered: without symbols, because each world copies and reads it many times.
+pub(crate) fn passenger() -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["rustc", "--quiet", "--package", "xtask", "--bin", "sweep-passenger", "--"]);
+    cargo.args(["-C", "strip=symbols"]);
+    built(cargo, "sweep-passenger", Profile::Dev)
+}
+
 /// A fresh build of `package`'s program; its path.
 pub(crate) fn program(package: &str, program: &str, profile: Profile) -> Result<PathBuf> {
-    let root = crate::repo::root();
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--package", package, "--bin", program]).current_dir(&root);
+    cargo.args(["build", "--quiet", "--package", package, "--bin", program]);
     if profile == Profile::Release {
         cargo.arg("--release");
     }
-    ensure!(cargo.status().context("start cargo")?.success(), "build {program}");
+    built(cargo, program, profile)
+}
+
+fn built(mut cargo: Command, program: &str, profile: Profile) -> Result<PathBuf> {
+    let root = crate::repo::root();
+    ensure!(cargo.current_dir(&root).status().context("start cargo")?.success(), "build {program}");
     let path = root.join("target").join(profile.folder()).join(program);
     ensure!(path.exists(), "find {} after building it", path.display());
     Ok(path)

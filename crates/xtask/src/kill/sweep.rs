@@ -123,7 +123,7 @@ fn judge_number(prepared: &Prepared, cases: &[Case]) -> Result<Counts> {
 }
 
 fn slots(wish: &Wish, home: &Path, nica: &Path, other: Option<PathBuf>) -> Result<Vec<Slot>> {
-    let passenger = build::program("xtask", "sweep-passenger", Profile::Dev)?;
+    let passenger = build::passenger()?;
     let nica = std::path::absolute(nica)?;
     let count = wish.slots.unwrap_or_else(|| default_slots(wish));
     let make = |n: usize| Slot::create(&home.join(n.to_string()), &nica, other.clone());
