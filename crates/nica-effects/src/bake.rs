@@ -3,11 +3,15 @@
 //! Scrapes tell what the replicas of the new generation counted themselves; probes from outside make sure that
 //! even a quiet service is asked. An empty bake passes nothing.
 
+mod database;
+
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::hands::Hands;
+use crate::hands::{Access, Hands};
 use crate::probe;
 use crate::process::Metrics;
+use crate::records::brought::Brought;
+use database::Database;
 use nica_engine::effect::{Desired, Effect};
 use nica_engine::metrics_text;
 use nica_engine::plan::Plan;
@@ -33,7 +37,15 @@ pub struct Bake {
     policy: Validate,
     baseline: Option<Figures>,
     components: BTreeMap<String, Watched>,
+    database: Database,
     judgement: Option<Judgement>,
+}
+
+/// What the bake is judged by.
+pub struct Judge {
+    pub policy: Validate,
+    /// Figures of the bake of the release that was live before.
+    pub baseline: Option<Figures>,
 }
 
 /// One component that this run changed.
@@ -45,8 +57,10 @@ struct Watched {
 }
 
 impl Bake {
-    /// Begin to probe. `baseline`: the figures of the bake of the release that was live before.
-    pub fn begin(step: usize, plan: &Plan, policy: Validate, baseline: Option<Figures>) -> Bake {
+    /// Begin to probe.
+    /// `brought`: what the plan put into the database, whose health is asked with it.
+    pub fn begin(step: usize, plan: &Plan, judge: Judge, access: &Access, brought: Brought) -> Bake {
+        let Judge { policy, baseline } = judge;
         let changed = plan.steps.iter().filter_map(|effect| match effect {
             Effect::SetDesired { component, desired, .. } => {
                 Some((component.clone(), Watched::begin(desired, policy.probes_per_second)))
@@ -54,7 +68,8 @@ impl Bake {
             _ => None,
         });
         let components = changed.collect();
-        Bake { step, since: Instant::now(), policy, baseline, components, judgement: None }
+        let database = Database::new(access, brought);
+        Bake { step, since: Instant::now(), policy, baseline, components, database, judgement: None }
     }
 
     /// Look once more and judge.
@@ -70,7 +85,7 @@ impl Bake {
             elapsed: self.since.elapsed(),
             components: self.components.iter().map(|(name, w)| (name.clone(), w.seen.clone())).collect(),
             health: health(hands.access.health_url.as_deref()).await,
-            database: None,
+            database: Some(self.database.look().await),
         };
         let judgement = validate::judge(&seen, &self.policy, self.baseline.as_ref());
         let event = self.event(&judgement);

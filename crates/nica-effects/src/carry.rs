@@ -9,6 +9,7 @@ mod wait;
 
 pub use memory::Memory;
 
+use crate::answer::answered;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
@@ -41,7 +42,7 @@ pub enum Carried {
 /// A lock that could not be had is tried again this often before the step counts as refused.
 const LOCK_TRIES: u32 = 30;
 /// Answers in a row that did not come, each under a new fence, until nobody counts as reachable.
-const LOST_TRIES: u32 = 8;
+pub const LOST_TRIES: u32 = 8;
 const LOCK_PAUSE: Duration = Duration::from_millis(60);
 
 /// Carry the run that is open. The caller has taken `hands` and admitted the target.
@@ -67,11 +68,11 @@ pub async fn carry(hands: &mut Hands, memory: &mut Memory) -> Result<Carried, Fa
 }
 
 async fn turn(hands: &mut Hands, memory: &mut Memory) -> Result<Option<Carried>, Failure> {
-    let Some(run) = run::read_open(hands.client()).await? else {
+    let Some(run) = answered("the open run", run::read_open(hands.client())).await? else {
         return settle::already_closed(hands, memory).await.map(Some);
     };
     memory.meet(&run);
-    let world = observe(hands, &run, memory).await?;
+    let world = answered("the world", observe(hands, &run, memory)).await?;
     let action = next(&run.plan, &run.statuses, run.direction, &world);
     tracing::debug!(run.id = run.id, action = ?action, "next");
     match action {
@@ -156,12 +157,13 @@ async fn turn_back(
     let suspect = suspect(run, memory, world);
     let refused =
         !world.abort && (suspect.is_some() || memory.refused.is_some() || world.verdict != Verdict::Pending);
-    let turned = Turned { reason: reason.clone(), refused, suspect };
+    let log = suspect.as_deref().map(|name| hands.last_words(name)).unwrap_or_default();
+    let turned = Turned { reason: reason.clone(), refused, suspect: suspect.clone() };
     let tx = hands.guarded().await?;
     run::turn_back(&tx, &run.id, &turned).await?;
     tx.commit().await?;
     memory.refused = None;
-    hands.tell(Event::TurnedBack { reason });
+    hands.tell(Event::TurnedBack { reason, component: suspect, log });
     Ok(None)
 }
 

@@ -1,8 +1,12 @@
 //! What happened, as data. Progress is a view of these and nothing else prints.
 
-use nica_engine::Digest;
+use crate::records::run::{Judged, Turned};
 use nica_engine::next::{Ending, Waiting};
+use nica_engine::plan::{Plan, Status};
+use nica_engine::{Digest, Effect};
 use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -15,9 +19,13 @@ pub enum Event {
     Resumed {
         run: String,
         direction: &'static str,
+        #[serde(skip)]
+        outline: Arc<Outline>,
     },
     Opened {
         run: String,
+        #[serde(skip)]
+        outline: Arc<Outline>,
     },
     Started {
         n: usize,
@@ -51,6 +59,11 @@ pub enum Event {
     },
     TurnedBack {
         reason: String,
+        /// The component that the diagnosis names, with the last lines of the right replica's log.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        component: Option<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        log: Vec<String>,
     },
     /// An answer did not come; the next number is taken and everything is looked at again.
     Readmitted {
@@ -68,6 +81,37 @@ pub enum Event {
         retained: Vec<String>,
         reason: Option<String>,
     },
+}
+
+/// What a run is going to do, so that it can be shown before it is done. Programs have the plan for that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    pub version: String,
+    pub env: String,
+    /// The plan's hash, in short.
+    pub plan: String,
+    pub approved_by: Vec<String>,
+    pub steps: Vec<Effect>,
+    /// How far each step is by the records.
+    pub statuses: Vec<Status>,
+    pub bake: Duration,
+    /// Why it goes back, where somebody turned it before.
+    pub turned: Option<String>,
+}
+
+impl Outline {
+    pub fn of(plan: &Plan, judged: &Judged, statuses: &[Status], turned: Option<&Turned>) -> Outline {
+        Outline {
+            version: plan.version.clone(),
+            env: plan.env.clone(),
+            plan: plan.hash().short().to_string(),
+            approved_by: judged.approvals.iter().map(|approver| approver.person.clone()).collect(),
+            steps: plan.steps.clone(),
+            statuses: statuses.to_vec(),
+            bake: Duration::from_millis(plan.limits.bake_ms),
+            turned: turned.map(|turned| turned.reason.clone()),
+        }
+    }
 }
 
 /// Where events go. A closure of the command line; the tests collect them.

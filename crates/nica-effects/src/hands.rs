@@ -3,6 +3,7 @@
 //! Taking hands is admission: once `take` returns, no lower fence can change the database any more. Whoever loses
 //! an answer takes the next number and is admitted again before it looks, decides or settles.
 
+use crate::answer::answered;
 use crate::event::{Event, Sink};
 use crate::failure::Failure;
 use crate::process::{Cursor, Identity, Seen, TargetClient};
@@ -50,10 +51,14 @@ pub struct Hands {
     target: Option<TargetClient>,
     /// Up to where the target's history was seen.
     cursor: Option<Cursor>,
+    /// The last log lines of components that cannot come up, as last seen.
+    last_words: BTreeMap<String, Vec<String>>,
     lease: Lease,
     client: Client,
     /// Suffix of the open run, once there is one; part of our session names.
     suffix: Option<String>,
+    /// The run that we asked to open. Whether it was opened only the records know.
+    opening: Option<String>,
 }
 
 impl Hands {
@@ -66,7 +71,18 @@ impl Hands {
         let lease = Lease::wait(&access.url, &holder, access.lease_ttl, patience).await?;
         let fence = lease.number();
         let client = session(&access, fence, None).await?;
-        let mut hands = Hands { access, fence, target: None, cursor: None, lease, client, suffix: None };
+        let (last_words, opening) = (BTreeMap::new(), None);
+        let mut hands = Hands {
+            access,
+            fence,
+            target: None,
+            cursor: None,
+            last_words,
+            lease,
+            client,
+            suffix: None,
+            opening,
+        };
         hands.admit_database().await?;
         Ok(hands)
     }
@@ -102,7 +118,14 @@ impl Hands {
     pub async fn components(&mut self) -> Result<BTreeMap<String, Seen>, Failure> {
         let observed = self.target()?.observe().await?;
         self.cursor = Some(observed.cursor);
+        let doomed = observed.components.iter().filter_map(|(name, c)| Some((name, c.doomed.as_ref()?)));
+        self.last_words = doomed.map(|(name, why)| (name.clone(), why.log_tail.clone())).collect();
         Ok(observed.components)
+    }
+
+    /// What a component that cannot come up logged last, oldest first.
+    pub fn last_words(&self, component: &str) -> Vec<String> {
+        self.last_words.get(component).cloned().unwrap_or_default()
     }
 
     /// Come back as soon as the target differs from what was last seen of it, at the latest after `limit`.
@@ -126,7 +149,7 @@ impl Hands {
 
     /// Which environment these records say they are.
     async fn identity(&self) -> Result<Identity, Failure> {
-        let control = crate::records::control::read(&self.client).await?;
+        let control = answered("the control row", crate::records::control::read(&self.client)).await?;
         let control = control.ok_or_else(|| Failure::Records("the control row is missing".to_string()))?;
         Ok(Identity { service: control.service, env: control.env, env_id: control.env_id })
     }
@@ -169,8 +192,21 @@ impl Hands {
         self.suffix = run.rsplit('-').next().map(str::to_string);
         let name = session_name(&self.access.env, self.fence, self.suffix.as_deref())?;
         let set = "SELECT set_config('application_name', $1, false)";
-        self.client.execute(set, &[&name]).await.map_err(Failure::sql)?;
+        answered("the session's new name", async {
+            self.client.execute(set, &[&name]).await.map_err(Failure::sql)
+        })
+        .await?;
         Ok(())
+    }
+
+    /// From here on a run of this name may be open, whatever we hear of it.
+    pub(crate) fn begins(&mut self, run: &str) {
+        self.opening = Some(run.to_string());
+    }
+
+    /// Whether the open run is the one that we asked for, its answer lost or not.
+    pub fn began(&self, run: &str) -> bool {
+        self.opening.as_deref() == Some(run)
     }
 
     pub(crate) fn must_stop(&self) -> bool {

@@ -5,6 +5,7 @@
 use crate::carry::Memory;
 use crate::failure::Failure;
 use crate::hands::Hands;
+use crate::records::brought;
 use crate::records::run::OpenRun;
 use crate::records::step::{self, At};
 use nica_engine::Effect;
@@ -77,7 +78,7 @@ async fn seeds(client: &Client, run: &OpenRun) -> Result<SeedsSeen, Failure> {
     }) else {
         return Ok(SeedsSeen { as_released: true, to_undo: false });
     };
-    let files = crate::perform::seed_files(client, files).await?;
+    let files = brought::seed_files(client, files).await?;
     Ok(SeedsSeen {
         as_released: nica_migrate::seed::differences(client, &files)
             .await

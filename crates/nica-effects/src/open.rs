@@ -3,18 +3,21 @@
 //! Before `open` nothing outside NICA's own schema is touched, save content that nobody looks at yet: executables
 //! in the target's store, under the name of their own digest.
 
+use crate::answer::answered;
+use crate::event::{Event, Outline};
 use crate::failure::Failure;
 use crate::hands::{Access, Hands};
 use crate::process::Pins;
 use crate::records::control;
-use crate::records::run::{self, Judged, Opening, Participants};
+use crate::records::run::{self, Judged, OpenRun, Opening, Participants};
 use crate::sight;
 use nica_engine::effect::{Desired, Effect};
-use nica_engine::plan::Plan;
+use nica_engine::plan::{Plan, Status};
 use nica_migrate::connect::connect;
 use nica_migrate::fence::refuse_pooler;
 use nica_migrate::schema;
 use rand::Rng as _;
+use std::sync::Arc;
 
 /// Make schema `nica` where it is missing; refuse a database that belongs to another environment.
 pub async fn genesis(access: &Access) -> Result<(), Failure> {
@@ -55,21 +58,29 @@ pub async fn open(
     let participants = Participants { process: Some(hands.access.state.display().to_string()) };
     let fence = hands.fence;
     let opening = Opening { id: &id, fence, starter, participants: &participants, texts, judged };
+    hands.begins(&id);
     let tx = hands.guarded().await?;
     run::open(&tx, plan, &opening).await?;
     tx.commit().await?;
     hands.name_run(&id).await?;
-    hands.tell(crate::event::Event::Opened { run: id });
+    let statuses = vec![Status::Pending; plan.steps.len()];
+    let outline = Arc::new(Outline::of(plan, judged, &statuses, None));
+    hands.tell(Event::Opened { run: id, outline });
     admit_target(hands).await?;
     pin(hands, plan).await?;
     is_as_planned(hands, plan).await
+}
+
+/// The open run, whoever opened it.
+pub async fn open_run(hands: &Hands) -> Result<Option<OpenRun>, Failure> {
+    answered("the open run", run::read_open(hands.client())).await
 }
 
 /// Admit at the target, and say where we are admitted now.
 pub async fn admit_target(hands: &mut Hands) -> Result<(), Failure> {
     hands.admit_target().await?;
     let participants = vec!["database".to_string(), "target".to_string()];
-    hands.tell(crate::event::Event::Admitted { fence: hands.fence, participants });
+    hands.tell(Event::Admitted { fence: hands.fence, participants });
     Ok(())
 }
 
@@ -95,9 +106,12 @@ pub(crate) fn pins<'a>(desired: impl Iterator<Item = &'a Desired>) -> Pins {
 /// Looked at again after admission: what somebody changed between planning and opening shows here.
 pub async fn is_as_planned(hands: &mut Hands, plan: &Plan) -> Result<bool, Failure> {
     let components = hands.components().await?;
-    let control = control::read(hands.client()).await?;
-    let env_id = control.as_ref().map(control::Control::settled_id).unwrap_or_default();
-    Ok(sight::projection(hands.client_mut(), &env_id, &components).await?.hash() == plan.projection)
+    let seen = answered("the state after admission", async {
+        let control = control::read(hands.client()).await?;
+        let env_id = control.as_ref().map(control::Control::settled_id).unwrap_or_default();
+        sight::projection(hands.client_mut(), &env_id, &components).await
+    });
+    Ok(seen.await?.hash() == plan.projection)
 }
 
 /// Eight letters and digits, so that no two runs share a name even across restored databases.

@@ -7,18 +7,17 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
 use crate::process::{Limits, Set};
-use crate::records::blob;
+use crate::records::brought::{migration as stored, seed_files};
 use crate::records::run::{self, OpenRun};
 use crate::records::step::{self, At};
 use nica_engine::effect::{Desired, Effect};
 use nica_engine::plan::Status;
-use nica_engine::release::{Migration, Phase, SeedFile, UndoClass};
+use nica_engine::release::{Migration, SeedFile, UndoClass};
 use nica_engine::world::World;
 use nica_migrate::runner::{self, Attempts, By, RunError};
 use nica_migrate::{seed, source};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio_postgres::Client;
 
 pub async fn perform(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) -> Result<(), Failure> {
     match &run.plan.steps[n] {
@@ -249,41 +248,6 @@ async fn set(
     hands.target()?.set(set).await?;
     let status = if way == Way::Out { Status::Done } else { Status::Undone };
     mark(hands, run, n, status, json!({ "generation": desired.map(Desired::generation) })).await
-}
-
-/// The texts of a migration from the records: going on needs no release file.
-async fn stored(client: &Client, m: &Migration) -> Result<source::Migration, Failure> {
-    let up = blob::get_text(client, &m.up).await?;
-    let down = match &m.down {
-        Some(name) => Some(blob::get_text(client, name).await?),
-        None => None,
-    };
-    let manifest = source::Manifest {
-        phase: match m.phase {
-            Phase::Expand => source::Phase::Expand,
-            Phase::Contract => source::Phase::Contract,
-        },
-        class: match m.class {
-            UndoClass::Lossless => source::Class::Lossless,
-            UndoClass::Parking => source::Class::Parking,
-            UndoClass::Sticky => source::Class::Sticky,
-        },
-        park: m.park.clone(),
-        transaction: m.transactional,
-        after: m.after.clone(),
-    };
-    source::Migration::new(&m.id, manifest, up, down).map_err(|e| Failure::Records(e.to_string()))
-}
-
-/// The seed files of a plan, from the records.
-pub async fn seed_files(client: &Client, files: &[SeedFile]) -> Result<Vec<seed::SeedFile>, Failure> {
-    let mut parsed = Vec::new();
-    for file in files {
-        let text = blob::get_text(client, &file.sha256).await?;
-        let file = seed::SeedFile::parse(&file.file, &text);
-        parsed.push(file.map_err(|e| Failure::Records(e.to_string()))?);
-    }
-    Ok(parsed)
 }
 
 /// An effect in a few words, for whoever watches.

@@ -4,6 +4,7 @@
 //! transaction that the caller opened, so that a record and the change it speaks of are one commit.
 
 pub mod blob;
+pub mod brought;
 pub mod control;
 pub mod ledger;
 pub mod run;

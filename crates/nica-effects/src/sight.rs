@@ -1,19 +1,16 @@
 //! What planning looks at: records, database and target, read without any power to change them.
 
+use crate::answer::answered;
 use crate::failure::Failure;
 use crate::observe;
 use crate::process::Seen;
 use crate::records::control::{self, Control};
 use nica_engine::projection::{ComponentState, Projection};
 use nica_engine::world::{SeedsSeen, World};
-use nica_migrate::fingerprint::Fingerprint;
+use nica_migrate::fingerprint::{Fingerprint, FingerprintError};
 use nica_migrate::seed::SeedFile;
 use std::collections::BTreeMap;
-use std::time::Duration;
 use tokio_postgres::Client;
-
-/// One catalogue query, however large the schema is.
-const SCHEMA_LIMIT: Duration = Duration::from_secs(30);
 
 pub struct Sight {
     /// None where NICA was never here.
@@ -77,7 +74,6 @@ pub async fn projection(
 
 /// A read that fails is a lost connection, or an object that went while it was read: looking again helps both.
 async fn fingerprint(client: &mut Client) -> Result<Fingerprint, Failure> {
-    let late = |_| Failure::Lost(format!("the schema was not read within {} s", SCHEMA_LIMIT.as_secs()));
-    let read = tokio::time::timeout(SCHEMA_LIMIT, Fingerprint::read(client)).await.map_err(late)?;
-    read.map_err(|error| Failure::Lost(error.to_string()))
+    let lost = |error: FingerprintError| Failure::Lost(error.to_string());
+    answered("the schema", async { Fingerprint::read(client).await.map_err(lost) }).await
 }

@@ -1,6 +1,7 @@
 //! What each command means. One file per command; what several share stands in `context` and `preparation`.
 
 mod abort;
+mod again;
 mod approve;
 mod certify;
 mod context;

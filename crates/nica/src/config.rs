@@ -15,7 +15,7 @@ mod service;
 pub(crate) mod variables;
 
 pub(crate) use component::{Component, Source};
-pub(crate) use mistake::Mistakes;
+pub(crate) use mistake::{Mistakes, nearest};
 pub(crate) use notes::Origin;
 pub(crate) use service::Service;
 

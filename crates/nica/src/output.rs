@@ -4,8 +4,11 @@
 mod human;
 pub(crate) use human::ending;
 mod json;
+mod screen;
+mod tree;
 
 use crate::cli::{Color, Global};
+use crate::config::variables;
 use crate::exit::Exit;
 use nica_effects::event::{Event, Sink};
 use nica_engine::Plan;
@@ -21,25 +24,31 @@ pub(crate) struct Output {
     pub json: bool,
     pub quiet: bool,
     pub color: bool,
+    /// Progress goes to a terminal that can move its cursor.
+    pub terminal: bool,
 }
 
 impl Output {
     pub(crate) fn new(global: &Global) -> Output {
+        let terminal =
+            std::io::stderr().is_terminal() && variables::variable("TERM").is_some_and(|term| term != "dumb");
         let color = match global.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => std::io::stderr().is_terminal(),
+            // https://no-color.org: any value but an empty one.
+            Color::Auto => terminal && variables::variable("NO_COLOR").is_none(),
         };
-        Output { json: global.json, quiet: global.quiet, color }
+        Output { json: global.json, quiet: global.quiet, color, terminal }
     }
 
     /// Where a run tells what it does.
     pub(crate) fn sink(self, plan_words: &str) -> Sink {
         let words = plan_words.to_string();
-        let live = human::Live::new(self, words);
+        let live = human::Live::new(self, words.clone());
         Arc::new(move |event: Event| match self.json {
             true => json::event(&event),
             false if self.quiet => {}
+            false if self.terminal => screen::tell(&words, self.color, event),
             false => live.tell(&event),
         })
     }
@@ -68,6 +77,7 @@ impl Output {
 
 #[expect(clippy::print_stderr, reason = "this is the output module")]
 pub(crate) fn error(error: &anyhow::Error) {
+    screen::finish();
     eprintln!("failed to {error:#}");
 }
 
@@ -80,9 +90,20 @@ pub(crate) fn said_wrong(said: &clap::Error) -> ExitCode {
     if answer { Exit::Done.into() } else { Exit::Usage.into() }
 }
 
+/// The first signal: what shows progress says what it does.
+pub(crate) fn interrupted() {
+    screen::interrupted();
+}
+
+/// The process ends at once: what was drawn last stays.
+pub(crate) fn ends_now() {
+    screen::finish();
+}
+
 /// Diagnostics of NICA itself, for whoever asks with `NICA_LOG`.
 pub(crate) fn start_tracing() {
-    let filter = crate::config::variables::variable("NICA_LOG").unwrap_or_else(|| "warn".to_string());
+    screen::finish_on_panic();
+    let filter = variables::variable("NICA_LOG").unwrap_or_else(|| "warn".to_string());
     let filter = tracing_subscriber::EnvFilter::new(filter);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen::above).init();
 }

@@ -3,6 +3,7 @@
 //! Each job leaves `target/ci/JOB.json`: what was checked, the verdict, how much. That file is what evidence about a
 //! release is signed from, so "could not look" is a verdict of its own and never a pass.
 
+mod deny;
 mod migrations;
 
 use crate::repo;
@@ -73,11 +74,7 @@ impl Job {
                 suite("clippy")?,
                 suite("tidy")?,
                 tool("shellcheck", &["shellcheck", "x", ".ci/run"], &["shellcheck", "--version"])?,
-                tool(
-                    "deny",
-                    &["cargo", "deny", "check", "bans", "licenses", "sources"],
-                    &["cargo", "deny", "--version"],
-                )?,
+                deny::check()?,
             ]),
             Job::Types => Ok(vec![
                 command("check", &["cargo", "check", "--workspace", "--all-targets"])?,

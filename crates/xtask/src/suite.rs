@@ -54,6 +54,28 @@ pub(crate) const SUITES: &[Suite] = &[
         what: "unit and integration tests of all crates",
         how: How::Libtest { command: &["cargo", "test", "--no-fail-fast"], whole: &["--workspace"] },
     },
+    Suite {
+        name: "wide",
+        what: "the largest small worlds, tens of millions of states, on an optimised build",
+        how: How::Libtest {
+            command: &[
+                "cargo",
+                "test",
+                "--release",
+                "-p",
+                "nica-engine",
+                "--test",
+                "it",
+                "wide_",
+                "--",
+                "--ignored",
+                // Two gigabytes each: one after the other.
+                "--test-threads",
+                "1",
+            ],
+            whole: &[],
+        },
+    },
     Suite { name: "kill", what: "runs killed and stopped at every point", how: How::Kill },
 ];
 
@@ -141,7 +163,7 @@ mod tests {
     fn a_suite_is_found_by_its_name_or_the_names_are_told() {
         assert!(find("cargo").is_ok());
         let error = find("crago").err().expect("no such suite").to_string();
-        assert_eq!(error, "find suite `crago`: there are fmt, clippy, tidy, cargo, kill");
+        assert_eq!(error, "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, kill");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The end of a run: ledger entry, new baseline and the closed run in one commit.
 
 use super::{Carried, Memory};
+use crate::answer::answered;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
@@ -15,7 +16,7 @@ use nica_migrate::seed;
 
 pub(super) async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<Carried, Failure> {
     let retained = retained(run);
-    let (env_id, projection) = read_back(hands).await?;
+    let (env_id, projection) = answered("the state to be settled", read_back(hands)).await?;
     let (fence, host) = (hands.fence, hands.access.host.clone());
     let tx = hands.guarded().await?;
     if ending == Ending::Live {
@@ -55,7 +56,8 @@ async fn sweep_store(hands: &Hands, run: &OpenRun, ending: Ending) {
 /// Settle's own answer was lost, or somebody else closed the run: the records say how it ended.
 pub(super) async fn already_closed(hands: &mut Hands, memory: &Memory) -> Result<Carried, Failure> {
     let run = memory.run.clone().unwrap_or_default();
-    let (ending, reason, retained) = run::ending(hands.client(), &run).await?.ok_or_else(|| {
+    let ending = answered("the run's end", run::ending(hands.client(), &run)).await?;
+    let (ending, reason, retained) = ending.ok_or_else(|| {
         let why = "it is neither open nor closed".to_string();
         RecordError::Damaged { what: "run", key: run.clone(), why }
     })?;

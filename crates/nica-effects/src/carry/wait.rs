@@ -1,11 +1,13 @@
 //! Waiting: for replicas, for the bake, for the barrier. Each look is short and each limit has a name in the plan.
 
 use super::Memory;
-use crate::bake::Bake;
+use crate::answer::answered;
+use crate::bake::{Bake, Judge};
 use crate::event::{Event, waiting_words};
 use crate::failure::Failure;
 use crate::hands::Hands;
-use crate::perform::mark;
+use crate::perform::{self, mark};
+use crate::records::brought::Brought;
 use crate::records::run::OpenRun;
 use crate::records::step::{self, At};
 use crate::records::{control, ledger};
@@ -69,7 +71,7 @@ async fn begin_waiting(
     if ours && run.statuses[n] == Status::Started {
         return Ok(());
     }
-    hands.tell(Event::Started { n, what: crate::perform::describe(&run.plan.steps[n]), undo: false });
+    hands.tell(Event::Started { n, what: perform::describe(&run.plan.steps[n]), undo: false });
     mark(hands, run, n, Status::Started, Value::Null).await
 }
 
@@ -86,10 +88,13 @@ async fn bake(hands: &mut Hands, memory: &mut Memory, run: &OpenRun, n: usize) -
 
 /// Judged by the stricter of the plan's policy and the last settled run's.
 async fn begin_bake(hands: &Hands, run: &OpenRun, n: usize) -> Result<Bake, Failure> {
-    let rows = ledger::read(hands.client()).await?;
-    let settled = control::settled_policy(hands.client()).await?;
-    let judged = policy::stricter(settled.as_ref(), &run.plan.policy);
-    Ok(Bake::begin(n, &run.plan, judged.validate, ledger::baseline_bake(&rows)))
+    let client = hands.client();
+    let rows = answered("the ledger", ledger::read(client)).await?;
+    let settled = answered("the settled policy", control::settled_policy(client)).await?;
+    let brought = answered("what the plan brought", Brought::by(client, &run.plan)).await?;
+    let policy = policy::stricter(settled.as_ref(), &run.plan.policy).validate;
+    let judge = Judge { policy, baseline: ledger::baseline_bake(&rows) };
+    Ok(Bake::begin(n, &run.plan, judge, &hands.access, brought))
 }
 
 fn tell_rollout(hands: &Hands, run: &OpenRun, n: usize, world: &World) {

@@ -7,6 +7,7 @@ use nica_engine::ledger::Waiver;
 use nica_engine::next::{Direction, Ending};
 use nica_engine::plan::{Plan, Statuses};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use tokio_postgres::{GenericClient, Transaction};
 
 /// A run as the records hold it; enough to go on with, whoever opened it.
@@ -130,6 +131,14 @@ pub async fn read_open(client: &impl GenericClient) -> Result<Option<OpenRun>, R
         judged: blob::get_value(client, &control::digest("run", &row.get::<_, String>(9))?).await?,
         id,
     }))
+}
+
+/// How long a run has been open, by database time.
+pub async fn age(client: &impl GenericClient, run: &str) -> Result<Duration, RecordError> {
+    let select =
+        "SELECT extract(epoch FROM clock_timestamp() - opened_at)::float8 FROM nica.run WHERE id = $1";
+    let secs: f64 = client.query_one(select, &[&run]).await?.get(0);
+    Ok(Duration::from_secs(secs.max(0.0) as u64))
 }
 
 /// Durable before the first recovery effect; never from back to forward.

@@ -48,7 +48,13 @@ impl Default for Manifest {
 
 impl Manifest {
     pub(super) fn parse(text: &str) -> Result<Manifest, String> {
-        toml::from_str(text).map_err(|e| e.to_string().trim().to_string())
+        toml::from_str(text).map_err(|e| {
+            let said = e.to_string().trim().to_string();
+            match nearest(e.message()) {
+                Some(near) => format!("{said}\nwrite `{near}`"),
+                None => said,
+            }
+        })
     }
 
     pub(super) fn check(&self, id: &str, has_down: bool) -> Vec<Mistake> {
@@ -73,6 +79,15 @@ impl Manifest {
         let broken = rules.into_iter().filter(|(broken, _)| *broken);
         broken.map(|(_, what)| Mistake::new(&file, None, what)).collect()
     }
+}
+
+/// The nearest of the words that serde would have liked: "unknown field `clas`, expected one of `phase`, `class`".
+fn nearest(message: &str) -> Option<&str> {
+    let message = message.strip_prefix("unknown ")?;
+    let mut words = message.split('`').skip(1).step_by(2);
+    let wrong = words.next()?;
+    let near = words.map(|known| (strsim::osa_distance(wrong, known), known));
+    near.filter(|(distance, known)| *distance <= 1 + known.len() / 4).min().map(|(_, known)| known)
 }
 
 fn is_id(id: &str) -> bool {
@@ -163,5 +178,24 @@ impl Backfill {
             }
         }
         Ok(backfill)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, next: Option<&str>) {
+        let said = Manifest::parse(text).expect_err("it is wrong");
+        assert_eq!(said.lines().last().filter(|line| line.starts_with("write ")), next, "{said}");
+    }
+
+    #[test]
+    fn a_typing_mistake_gets_the_nearest_known_word() {
+        check("clas = \"lossless\"", Some("write `class`"));
+        check("class = \"parkin\"", Some("write `parking`"));
+        check("phase = \"expnad\"", Some("write `expand`"));
+        check("something_else = 1", None);
+        check("park = 1", None);
     }
 }

@@ -19,12 +19,22 @@ pub(super) struct Context {
 /// What was said names nothing that is there.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unknown {
-    #[error("find environment `{0}`: nica.toml has {1}")]
-    Environment(String, String),
+    #[error("find environment `{name}`: {instead}")]
+    Environment { name: String, instead: String },
     #[error("reach {env}: {variable} is not set; export it with the URL of {env}'s database")]
     Url { env: String, variable: String },
     #[error("read {variable}: {why}")]
     BadUrl { variable: String, why: String },
+}
+
+impl Unknown {
+    fn environment(name: &str, known: &[&str]) -> Unknown {
+        let instead = match config::nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("nica.toml has {}", known.join(", ")),
+        };
+        Unknown::Environment { name: name.to_string(), instead }
+    }
 }
 
 impl Context {
@@ -36,7 +46,7 @@ impl Context {
     pub(super) fn environment(&self, name: &str) -> Result<&Environment, Unknown> {
         self.config.environments.get(name).ok_or_else(|| {
             let known: Vec<_> = self.config.environments.keys().map(String::as_str).collect();
-            Unknown::Environment(name.to_string(), known.join(", "))
+            Unknown::environment(name, &known)
         })
     }
 
@@ -80,4 +90,19 @@ fn url(environment: &Environment) -> Result<DbUrl, Unknown> {
     let text = variables::variable(&variable)
         .ok_or_else(|| Unknown::Url { env: environment.name.clone(), variable: variable.clone() })?;
     DbUrl::parse(&text).map_err(|error| Unknown::BadUrl { variable, why: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, expected: &str) {
+        assert_eq!(Unknown::environment(name, &["dev", "stage", "prod"]).to_string(), expected);
+    }
+
+    #[test]
+    fn an_unknown_environment_gets_the_nearest_one_or_all_of_them() {
+        check("prd", "find environment `prd`: did you mean `prod`?");
+        check("staging", "find environment `staging`: nica.toml has dev, stage, prod");
+    }
 }

@@ -1,5 +1,6 @@
 //! `nica deploy`: finish what is open, plan, gate, open, carry to an end.
 
+use super::again::until_answered;
 use super::context::Context;
 use super::gathering::{Said, gather};
 use super::preparation::{Preparation, prepare};
@@ -35,7 +36,7 @@ pub(super) async fn run(context: &Context, args: &cli::Deploy) -> anyhow::Result
     let access = context.access(env, context.output.sink(&words))?;
     open::genesis(&access).await?;
     let mut hands = Hands::take(access).await?;
-    let answer = deploy(context, &mut hands, env, &wish).await;
+    let answer = until_answered(&mut hands, async |hands| deploy(context, hands, env, &wish).await).await;
     hands.release().await;
     answer
 }

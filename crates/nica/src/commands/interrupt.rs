@@ -2,6 +2,7 @@
 //! signal ends the process at once, which is as safe as a kill.
 
 use crate::exit::Exit;
+use crate::output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use tokio::signal::unix::{SignalKind, signal as listen};
@@ -24,6 +25,7 @@ pub(crate) fn flag() -> Arc<AtomicBool> {
                     end_now(exit);
                 }
                 SIGNAL.store(number, Ordering::Relaxed);
+                output::interrupted();
             }
         });
     }
@@ -37,5 +39,6 @@ pub(crate) fn signal() -> Option<i32> {
 
 #[expect(clippy::exit, reason = "the second signal asks for exactly this")]
 fn end_now(exit: Exit) {
+    output::ends_now();
     std::process::exit(exit as i32);
 }

@@ -1,22 +1,24 @@
 //! `nica resume`: finish an open run, whoever opened it. `deploy` does the same before it plans.
 
+use super::again::until_answered;
 use super::context::Context;
 use crate::exit::Exit;
 use crate::output;
 use nica_effects::carry::{Carried, Memory, carry};
-use nica_effects::event::Event;
+use nica_effects::event::{Event, Outline};
 use nica_effects::hands::Hands;
 use nica_effects::open;
 use nica_effects::records::run;
 use nica_engine::next::{Direction, Ending};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
     let access = context.access(env, context.output.sink(env))?;
     open::genesis(&access).await?;
     let mut hands = Hands::take(access).await?;
-    let answer = resume(context, &mut hands).await;
+    let answer = until_answered(&mut hands, async |hands| resume(context, hands).await).await;
     hands.release().await;
     answer
 }
@@ -24,8 +26,7 @@ pub(super) async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
 async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     hands.start_target().await?;
-    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)?
-    else {
+    let Some(open) = open::open_run(hands).await? else {
         context.output.result(&json!({ "open_run": null }), "no run is open. Exit 0.");
         return Ok(Exit::Done);
     };
@@ -34,15 +35,15 @@ async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
     Ok(report(context, &carried, &open.plan.version, baseline, begun))
 }
 
-/// Carry what somebody left open. An exit is answered where the run stays open, so that nothing new can begin.
+/// Carry what somebody left open. An exit is answered where the run stays open, so that nothing new can begin, and
+/// where it is our own, whose opening we did not hear of.
 pub(super) async fn finish_open_run(context: &Context, hands: &mut Hands) -> anyhow::Result<Option<Exit>> {
     let begun = Instant::now();
-    let Some(open) = run::read_open(hands.client()).await.map_err(nica_effects::failure::Failure::from)?
-    else {
+    let Some(open) = open::open_run(hands).await? else {
         return Ok(None);
     };
     let carried = carry_open(hands, &open).await?;
-    if let Carried::Settled { .. } = carried {
+    if matches!(carried, Carried::Settled { .. }) && !hands.began(&open.id) {
         return Ok(None);
     }
     let baseline = open.plan.baseline.as_ref().map(|b| b.version.as_str());
@@ -53,7 +54,8 @@ async fn carry_open(hands: &mut Hands, open: &run::OpenRun) -> anyhow::Result<Ca
     hands.name_run(&open.id).await?;
     open::admit_target(hands).await?;
     let direction = if open.direction == Direction::Back { "back" } else { "forward" };
-    hands.tell(Event::Resumed { run: open.id.clone(), direction });
+    let outline = Outline::of(&open.plan, &open.judged, &open.statuses, open.turned.as_ref());
+    hands.tell(Event::Resumed { run: open.id.clone(), direction, outline: Arc::new(outline) });
     let as_planned = open::is_as_planned(hands, &open.plan).await?;
     let mut memory = Memory::drifted(!as_planned);
     Ok(carry(hands, &mut memory).await?)

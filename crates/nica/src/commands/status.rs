@@ -4,9 +4,18 @@ use super::context::Context;
 use crate::exit::Exit;
 use nica_effects::failure::Failure;
 use nica_effects::open;
-use nica_effects::records::{control, run};
+use nica_effects::perform::describe;
+use nica_effects::records::control;
+use nica_effects::records::run::{self, OpenRun};
+use nica_engine::next::Direction;
+use nica_engine::plan::Status;
+use nica_engine::{Effect, span};
+use nica_migrate::fence;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_postgres::Client;
 
 pub(super) async fn run(context: &Context, env: Option<&str>) -> anyhow::Result<Exit> {
     let all: Vec<String> = context.config.environments.keys().cloned().collect();
@@ -19,7 +28,9 @@ pub(super) async fn run(context: &Context, env: Option<&str>) -> anyhow::Result<
                 exit = super::exit_of(&error);
                 (
                     json!({ "env": env, "error": format!("{error:#}") }),
-                    format!("{env:<8} unreachable: {error:#}"),
+                    format!(
+                        "{env:<8} unreachable: {error:#}\n         = next: nica status --env {env}, once it can be reached"
+                    ),
                 )
             }
         };
@@ -37,20 +48,98 @@ async fn status(context: &Context, env: &str) -> anyhow::Result<(Value, String)>
             format!("{env:<8} nothing: no release was ever delivered here"),
         ));
     };
-    let open = run::read_open(&client).await.map_err(Failure::from)?;
+    let open = match run::read_open(&client).await.map_err(Failure::from)? {
+        Some(run) => Some(open_run(context, env, &client, run).await?),
+        None => None,
+    };
     let live = control.baseline.as_ref().map(|b| b.version.clone());
     let words = live.clone().unwrap_or_else(|| "nothing".to_string());
-    let value = json!({
-        "env": env,
-        "live": live,
-        "open_run": open.as_ref().map(|o| json!({ "run": o.id, "version": o.plan.version, "direction": o.direction })),
-    });
-    let text = match open {
+    let text = match &open {
         None => format!("{env:<8} {words}"),
-        Some(open) => format!(
-            "{env:<8} {words}   run {} to {} is open\n         = next: nica resume --env {env}",
-            open.id, open.plan.version
-        ),
+        Some(open) => format!("{env:<8} {words}   {}", open.text(env)),
     };
-    Ok((value, text))
+    Ok((json!({ "env": env, "live": live, "open_run": open.map(|open| open.value(env)) }), text))
+}
+
+/// A run that has not ended, as whoever asks needs to know it.
+struct Open {
+    run: OpenRun,
+    age: Duration,
+    /// Whoever holds the lease now.
+    acting: Option<String>,
+    /// The target's folder is on this machine.
+    has_target: bool,
+}
+
+async fn open_run(context: &Context, env: &str, client: &Client, run: OpenRun) -> anyhow::Result<Open> {
+    let age = run::age(client, &run.id).await.map_err(Failure::from)?;
+    let ttl = context.environment(env)?.policy.limits.lease_ttl;
+    let lease = fence::peek(client, ttl).await.map_err(Failure::from)?;
+    let acting = Some(&lease).filter(|lease| !lease.lapsed).and_then(|lease| {
+        Some(format!(
+            "{} on {}",
+            lease.holder.as_deref()?,
+            lease.host.as_deref().unwrap_or("an unknown host")
+        ))
+    });
+    let has_target = run.participants.process.as_ref().is_none_or(|folder| Path::new(folder).exists());
+    Ok(Open { run, age, acting, has_target })
+}
+
+impl Open {
+    /// `orphaned`, `going back`, `baking`, or the step where it stands.
+    fn state(&self) -> String {
+        let OpenRun { plan, statuses, direction, .. } = &self.run;
+        let standing = plan.steps().find(|step| statuses[step.n] != Status::Done);
+        match (direction, standing.map(|step| step.effect)) {
+            _ if !self.has_target && self.acting.is_none() => "orphaned".to_string(),
+            (Direction::Back, _) => "going back".to_string(),
+            (_, Some(Effect::Bake)) => "baking".to_string(),
+            (_, Some(effect)) => format!("at {}", describe(effect)),
+            (_, None) => "at settle".to_string(),
+        }
+    }
+
+    fn next(&self, env: &str) -> String {
+        let committed = self.run.plan.committed(&self.run.statuses);
+        match &self.acting {
+            None if !self.has_target => {
+                let folder = self.run.participants.process.as_deref().unwrap_or_default();
+                format!("bring {folder} back, or go to its machine; then nica resume --env {env}")
+            }
+            None => format!("nica resume --env {env}"),
+            Some(_) if committed || self.run.direction == Direction::Back => {
+                "wait; it ends by itself".to_string()
+            }
+            Some(_) => format!("wait, or nica abort --env {env}"),
+        }
+    }
+
+    fn text(&self, env: &str) -> String {
+        let (id, version, age) = (&self.run.id, &self.run.plan.version, span::text(self.age));
+        let acting = match &self.acting {
+            Some(who) => format!("{who} acts"),
+            None => "nobody acts".to_string(),
+        };
+        let why = self.run.turned.as_ref().map(|turned| format!("\n         = cause: {}", turned.reason));
+        format!(
+            "{version} is {}, open for {age}, {acting}   run {id}{}\n         = next: {}",
+            self.state(),
+            why.unwrap_or_default(),
+            self.next(env)
+        )
+    }
+
+    fn value(&self, env: &str) -> Value {
+        json!({
+            "run": self.run.id,
+            "version": self.run.plan.version,
+            "direction": self.run.direction,
+            "state": self.state(),
+            "age_secs": self.age.as_secs(),
+            "acting": self.acting,
+            "reason": self.run.turned.as_ref().map(|turned| &turned.reason),
+            "next": self.next(env),
+        })
+    }
 }

@@ -574,3 +574,12 @@ fn all_mistakes_of_both_files_come_together_in_their_order() {
     5 mistakes; nothing was done
     "#);
 }
+
+#[test]
+fn the_files_at_the_root_of_this_project_load() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let config = load(&root.join("nica.toml")).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let prod = &config.environments["prod"].policy;
+    let able = config.people.0.keys().filter(|name| config.people.may_approve(name)).count();
+    assert!(prod.approvals >= 2 && able >= prod.approvals as usize, "{able} people may approve for prod");
+}

@@ -2,7 +2,7 @@
 
 pub(super) mod gates;
 
-use super::Output;
+use super::{Output, screen};
 use nica_effects::event::Event;
 use nica_engine::next::Ending;
 use nica_engine::{Effect, Plan};
@@ -12,11 +12,13 @@ use std::sync::Mutex;
 
 #[expect(clippy::print_stdout, reason = "this is the output module")]
 pub(super) fn result(text: &str) {
+    screen::finish();
     println!("{}", text.trim_end());
 }
 
 #[expect(clippy::print_stderr, reason = "this is the output module")]
 pub(super) fn progress(text: &str) {
+    screen::finish();
     eprintln!("{text}");
 }
 
@@ -43,8 +45,8 @@ impl Live {
 
     fn line(&self, event: &Event) -> Option<(&'static str, String)> {
         let line = match event {
-            Event::Opened { run } => format!("deploy {}   run {run}", self.words),
-            Event::Resumed { run, direction } => format!("run {run} was left open, going {direction}"),
+            Event::Opened { run, .. } => format!("deploy {}   run {run}", self.words),
+            Event::Resumed { run, direction, .. } => format!("run {run} was left open, going {direction}"),
             Event::Admitted { fence, participants } => {
                 self.mark('✓', "admitted", &format!("fence {fence} at {}", participants.join(", ")), None)
             }
@@ -66,9 +68,10 @@ impl Live {
                 self.mark('▸', "bake", format!("{} of {of:.0} s   {note}", *seconds as u64).trim_end(), None)
             }
             Event::Waiting { what } => self.mark('·', "waiting", &format!("for {what}"), None),
-            Event::TurnedBack { reason } => format!(
-                "{}\n  = next: the release is being taken back",
-                self.mark('✗', "refused", reason, None)
+            Event::TurnedBack { reason, component, log } => format!(
+                "{}{}\n  = next: the release is being taken back",
+                self.mark('✗', "refused", reason, None),
+                last_words(component.as_deref(), log)
             ),
             Event::Readmitted { fence, why } => {
                 self.mark('·', "admitted", &format!("again as fence {fence}: {why}"), None)
@@ -88,15 +91,25 @@ impl Live {
     }
 
     fn colour(&self, mark: char) -> String {
-        let code = match mark {
-            _ if !self.output.color => return mark.to_string(),
-            '✓' => 32,
-            '✗' => 31,
-            '↺' => 33,
-            _ => 36,
-        };
-        format!("\u{1b}[{code}m{mark}\u{1b}[0m")
+        if self.output.color { coloured(mark) } else { mark.to_string() }
     }
+}
+
+/// A sign in its colour.
+pub(super) fn coloured(mark: char) -> String {
+    let code = match mark {
+        '✓' => 32,
+        '✗' => 31,
+        '↺' => 33,
+        _ => 36,
+    };
+    format!("\u{1b}[{code}m{mark}\u{1b}[0m")
+}
+
+fn last_words(component: Option<&str>, log: &[String]) -> String {
+    let Some(component) = component.filter(|_| !log.is_empty()) else { return String::new() };
+    let lines: String = log.iter().map(|line| format!("\n    │ {}", line.escape_debug())).collect();
+    format!("\n    ┌ {component}, last lines{lines}")
 }
 
 fn kind(event: &Event) -> &'static str {
