@@ -26,10 +26,12 @@ mod proc;
 mod project;
 mod proxy;
 mod psql;
+mod record;
 mod report;
 mod slot;
 mod sweep;
 mod timeline;
+mod variant;
 mod world;
 mod writer;
 

@@ -103,6 +103,8 @@ words! {
         Next = "next",
         /// `nica deploy` of another build.
         Other = "other",
+        /// The run was opened by another build; `nica deploy` of this one.
+        Ours = "ours",
     }
 }
 

@@ -22,7 +22,7 @@ use super::world::{PATIENCE, World};
 use super::writer::Writer;
 use anyhow::{Context as _, Result, bail};
 use fault::Struck;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const RUNS_MAX: usize = 3;
@@ -88,9 +88,9 @@ impl<'a> Stage<'a> {
     }
 
     fn play(&mut self) -> Result<()> {
-        self.run_into(&self.case.fault, None)?;
+        self.run_into(&self.case.fault)?;
         if let Some(second) = &self.case.second {
-            self.run_into(second, None)?;
+            self.run_into(second)?;
         }
         let ended = self.settle()?;
         self.ended = Some(ended.clone());
@@ -108,8 +108,8 @@ impl<'a> Stage<'a> {
     }
 
     /// Starts a deployer and strikes where the case says.
-    fn run_into(&mut self, fault: &Fault, nica: Option<&Path>) -> Result<()> {
-        let nica = nica.unwrap_or(&self.world.slot.nica).to_path_buf();
+    fn run_into(&mut self, fault: &Fault) -> Result<()> {
+        let nica = self.build(self.case.then == Then::Ours)?;
         let mut deployer = self.start(&nica, Some(fault.trap()))?;
         let struck = fault::strike(self.world, &mut deployer, fault)?;
         self.unreached |= !struck.reached;
@@ -148,23 +148,28 @@ impl<'a> Stage<'a> {
     }
 
     fn plain_run(&mut self) -> Result<i32> {
-        let slot = self.world.slot;
-        let nica = match self.case.then {
-            Then::Other => slot.other.as_deref().context("find the other build: build it with --release")?,
-            _ => &slot.nica,
-        };
+        let nica = self.build(self.case.then == Then::Other)?;
         let name = format!("deploy-{}", self.actors.len() + 1);
         let mut deployer = match self.case.then {
-            Then::Next => Deployer::deploy(self.world, &self.lines, (&name, nica), Release::Good, None)?,
+            Then::Next => Deployer::deploy(self.world, &self.lines, (&name, &nica), Release::Good, None)?,
             Then::Resume => {
                 let name = format!("resume-{}", self.actors.len() + 1);
-                Deployer::resume(self.world, &self.lines, (&name, nica), self.release())?
+                Deployer::resume(self.world, &self.lines, (&name, &nica), self.release())?
             }
-            _ => self.start(nica, None)?,
+            _ => self.start(&nica, None)?,
         };
         let code = deployer.await_end(self.world)?;
         self.actors.push(deployer);
         code.context("read an exit code: the run was ended by a signal")
+    }
+
+    /// The program that is judged, or the other build of it.
+    fn build(&self, other: bool) -> Result<PathBuf> {
+        let Slot { nica, other: second, .. } = self.world.slot;
+        if !other {
+            return Ok(nica.clone());
+        }
+        second.clone().context("find the other build: mutants have none")
     }
 
     fn continue_backends(&mut self) -> Result<()> {

@@ -152,12 +152,12 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn read(&self) -> Result<State> {
-        self.look(|look| State::read(look))
+        self.look(State::read)
     }
 
     /// Only what runs.
     pub(crate) fn read_workloads(&self) -> Result<BTreeMap<String, Workload>> {
-        self.look(|look| oracle::workloads(look))
+        self.look(oracle::workloads)
     }
 
     fn look<T>(&self, read: impl Fn(&Look<'_>) -> Result<T>) -> Result<T> {

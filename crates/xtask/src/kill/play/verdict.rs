@@ -108,7 +108,7 @@ fn codes(case: &Case, named: Named, ended: &Ended) -> Vec<i32> {
         (Named::Old { .. }, Then::Next) => vec![EXIT_BACK],
         // The run was not open yet when it was struck, or its own deployer settled it: there is nothing to resume.
         (Named::Old { .. }, Then::Resume) if !ended.found_open => vec![EXIT_DONE],
-        (Named::Old { .. }, Then::Deploy | Then::Other) if case.story == Story::Back => {
+        (Named::Old { .. }, Then::Deploy | Then::Other | Then::Ours) if case.story == Story::Back => {
             vec![EXIT_BACK, EXIT_GATE]
         }
         (Named::Old { .. }, _) => vec![EXIT_BACK],
