@@ -1,7 +1,7 @@
 //! Concurrent index builds and drops. Only the catalogue knows how far an earlier one came.
 
 use crate::catalog::literal;
-use crate::fence::{FenceError, bounded, within};
+use crate::fence::{BEGIN_LIMIT, FenceError, bounded, within};
 use crate::lexer::{Statement, Token};
 use crate::runner::{Attempts, RunError};
 
@@ -117,14 +117,11 @@ async fn alone(attempts: &mut Attempts, work: &Work<'_>, sql: &str) -> Result<()
         limits.build.as_millis(),
     );
     let fail = |e: tokio_postgres::Error| RunError::statement(fence, work.place.clone(), &e);
-    let answer = async {
-        let done = match client.batch_execute(&settings).await {
-            Ok(()) => client.execute_typed(sql, &[]).await.map(|_| ()),
-            refused => refused,
-        };
-        Ok::<_, FenceError>(done)
-    };
-    within(limits.build + limits.answer(), answer).await?.map_err(fail)
+    // The setting is answered at once or never; only the statement has the hours of a build.
+    let set = async { Ok::<_, FenceError>(client.batch_execute(&settings).await) };
+    within(BEGIN_LIMIT, set).await?.map_err(fail)?;
+    let done = async { Ok::<_, FenceError>(client.execute_typed(sql, &[]).await.map(|_| ())) };
+    within(limits.build + limits.answer(), done).await?.map_err(fail)
 }
 
 type Driver<T> = Result<T, tokio_postgres::Error>;

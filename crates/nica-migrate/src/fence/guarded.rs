@@ -38,7 +38,8 @@ impl Limits {
 }
 
 const ANSWER_GRACE: Duration = Duration::from_secs(5);
-const BEGIN_LIMIT: Duration = Duration::from_secs(5);
+/// For what the server answers at once, or never.
+pub(crate) const BEGIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// An open transaction whose guard has passed. Dropped, it is rolled back.
 pub struct Guarded<'a> {
