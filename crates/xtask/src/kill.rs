@@ -31,6 +31,7 @@ mod report;
 mod slot;
 mod sweep;
 mod timeline;
+mod traffic;
 mod variant;
 mod world;
 mod writer;

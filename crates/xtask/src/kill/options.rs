@@ -48,12 +48,14 @@ pub(crate) struct Wish {
     pub nica: Option<PathBuf>,
     /// Judge the judge: each mutant must be found.
     pub mutants: bool,
+    /// This one of them alone.
+    pub mutant: Option<String>,
     /// Leave the worlds' folders behind.
     pub keep: bool,
 }
 
 pub(crate) const HELP: &str = "./x test kill [--all [--part K/N] [--anew]] [--list] [--case ID|FILE]... [--count N] [--seed N] \
-    [--slots N] [--nica FILE] [--mutants] [--keep]";
+    [--slots N] [--nica FILE] [--mutants [--mutant NAME]] [--keep]";
 
 pub(crate) fn parse(args: &[String]) -> Result<Options> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -85,6 +87,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Options> {
             "--part" => wish.part = Some(part(value()?)?),
             "--anew" => wish.anew = true,
             "--slots" => wish.slots = Some(value()?.parse().context("read --slots")?),
+            "--mutant" => wish.mutant = Some(value()?.to_string()),
             "--nica" => wish.nica = Some(PathBuf::from(value()?)),
             other => bail!("read {other:?}: the words are {HELP}"),
         }

@@ -111,6 +111,13 @@ impl Golden {
     }
 }
 
+/// In what two readings of one world differ; empty when they are the same.
+pub(crate) fn changed(before: &State, after: &State) -> String {
+    difference("schema", &before.schema, &after.schema)
+        + &difference("rows", &before.seeds, &after.seeds)
+        + &difference("workloads", &lines(&before.workloads), &lines(&after.workloads))
+}
+
 fn lines(workloads: &BTreeMap<String, Workload>) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, w) in workloads {

@@ -5,11 +5,12 @@
 
 mod fault;
 mod ledger;
+mod users;
 mod verdict;
 
 pub(crate) use verdict::{Ended, Outcome, Verdict};
 
-use super::case::{Case, Fault, Story, Then};
+use super::case::{Case, Fault, How, Story, Then};
 use super::deployer::Deployer;
 use super::gate::{Release as Let, Trap};
 use super::lines::{self, Lines};
@@ -24,10 +25,13 @@ use anyhow::{Context as _, Result, bail};
 use fault::Struck;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use users::Users;
 
 const RUNS_MAX: usize = 3;
 /// In which a supervisor would begin what a late word asked of it.
 const LATE_EFFECT: Duration = Duration::from_millis(1200);
+/// The component that users ask.
+const SERVICE: &str = "api";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(crate) struct Played {
@@ -59,6 +63,7 @@ struct Stage<'a> {
     golden: &'a Golden,
     lines: Lines,
     writer: Option<Writer>,
+    users: Users,
     actors: Vec<Deployer>,
     struck: Vec<Struck>,
     unreached: bool,
@@ -72,12 +77,14 @@ impl<'a> Stage<'a> {
     fn begin(world: &'a World<'a>, case: &'a Case, golden: &'a Golden) -> Result<Stage<'a>> {
         let lines = Lines::interpose(&world.slot.state())?;
         let writer = Some(Writer::start(world.cluster.socket_folder()));
+        let users = Users::of(case, &world.slot.listens[SERVICE]);
         Ok(Stage {
             world,
             case,
             golden,
             lines,
             writer,
+            users,
             actors: Vec::new(),
             struck: Vec::new(),
             unreached: false,
@@ -97,6 +104,7 @@ impl<'a> Stage<'a> {
         self.judge(&ended, "after the run that was left alone");
         self.let_go()?;
         self.judge_for_a_while(&ended);
+        self.wrong.extend(self.users.judge(&self.world.timeline));
         self.judge_rows()
     }
 
@@ -111,16 +119,44 @@ impl<'a> Stage<'a> {
     fn run_into(&mut self, fault: &Fault) -> Result<()> {
         let nica = self.build(self.case.then == Then::Ours)?;
         let mut deployer = self.start(&nica, Some(fault.trap()))?;
-        let struck = fault::strike(self.world, &mut deployer, fault)?;
+        let fell = self.fall(&mut deployer, fault);
+        // Also one that hangs: its story is what is asked for then.
+        self.actors.push(deployer);
+        fell
+    }
+
+    fn fall(&mut self, deployer: &mut Deployer, fault: &Fault) -> Result<()> {
+        let struck = fault::strike(self.world, deployer, fault)?;
         self.unreached |= !struck.reached;
-        if struck.reached && !struck.deployer_is_down {
+        if deployer.stopped {
+            self.users.stopped();
+        }
+        let goes_on = struck.reached && !struck.deployer_is_down;
+        self.struck.push(struck);
+        if goes_on {
             let code = deployer.await_end(self.world)?;
             self.world.cluster.await_ready()?;
             let ledger = ledger::last(&self.world.cluster)?;
             self.wrong.extend(verdict::may_say(&deployer.name, code, &ledger));
+            if fault.how == How::Delay && !ledger.open {
+                self.arrive_late(deployer)?;
+            }
         }
-        self.struck.push(struck);
-        self.actors.push(deployer);
+        Ok(())
+    }
+
+    /// Who lived through a delay has settled the run itself. What was delayed comes now, before anybody else is admitted.
+    fn arrive_late(&mut self, deployer: &Deployer) -> Result<()> {
+        let before = self.world.read()?;
+        self.world.timeline.say("what was delayed arrives");
+        deployer.gate.release(Let::Forward);
+        proc::wait_for("wait until what was delayed came to its end", PATIENCE, || {
+            deployer.gate.is_quiet().then_some(())
+        })?;
+        let changed = oracle::changed(&before, &self.world.read()?);
+        if !changed.is_empty() {
+            self.wrong.push(format!("what was delayed changed a settled world\n{changed}"));
+        }
         Ok(())
     }
 
@@ -178,6 +214,7 @@ impl<'a> Stage<'a> {
 
     /// Everything that was stopped goes on, everything that was held arrives; each deployer comes to its end.
     fn let_go(&mut self) -> Result<()> {
+        self.users.went_on();
         for struck in &mut self.struck {
             struck.continue_all(&self.world.timeline)?;
             if struck.restarts {

@@ -92,11 +92,13 @@ fn sum_up(results: &[(Job, report::Result)], enumerated: usize) -> Counts {
 fn sweep_mutants(wish: &Wish, home: &Path) -> Result<Counts> {
     let all = mutants::all()?;
     let slots = slots(wish, home, &mutants::build(&all)?, None)?;
+    let asked = |mutant: &&Mutant| wish.mutant.as_ref().is_none_or(|name| *name == mutant.name);
+    let all: Vec<&Mutant> = all.iter().filter(asked).collect();
     let told = |mutant: &Mutant| {
         let job = |case: &Case| Job { case: case.clone(), mutant: Some(mutant.name.clone()) };
         mutant.cases.iter().map(job).collect::<Vec<Job>>()
     };
-    let results = play_all(&slots, all.iter().flat_map(told).collect(), |_, _| {});
+    let results = play_all(&slots, all.iter().copied().flat_map(told).collect(), |_, _| {});
     let mut counts = Counts::default();
     for mutant in all.iter().filter(|mutant| !mutant.cases.is_empty()) {
         let of = results.iter().filter(|(job, _)| job.mutant.as_deref() == Some(&mutant.name));
