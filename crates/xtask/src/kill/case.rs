@@ -79,6 +79,8 @@ words! {
         Kill = "kill",
         /// SIGKILL; what is held never arrives.
         KillLost = "kill-lost",
+        /// SIGKILL, and somebody else changes a managed row before the next run: it was planned for another world.
+        KillMeddle = "kill-meddle",
         /// SIGSTOP, SIGCONT after the next run has settled.
         Stop = "stop",
         /// SIGSTOP; before it goes on, the supervisor dies and is started again, as its unit would do.

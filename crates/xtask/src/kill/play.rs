@@ -14,7 +14,7 @@ use super::case::{Case, Fault, How, Story, Then};
 use super::deployer::Deployer;
 use super::gate::{Release as Let, Trap};
 use super::lines::{self, Lines};
-use super::oracle::{self, Attic, Golden};
+use super::oracle::{self, Attic, Golden, State};
 use super::proc::{self, Limit};
 use super::project::Release;
 use super::slot::{Base, Slot};
@@ -30,6 +30,8 @@ use users::Users;
 const RUNS_MAX: usize = 3;
 /// In which a supervisor would begin what a late word asked of it.
 const LATE_EFFECT: Duration = Duration::from_millis(1200);
+/// A row that both releases have, so that nothing of a run would touch it.
+const MEDDLE: &str = "UPDATE limits SET value = value + 1 WHERE metric = 'protein'";
 /// The component that users ask.
 const SERVICE: &str = "api";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -71,6 +73,8 @@ struct Stage<'a> {
     unreachable: u32,
     wrong: Vec<String>,
     ended: Option<Ended>,
+    /// As the world was when a stranger had changed it.
+    meddled: Option<State>,
 }
 
 impl<'a> Stage<'a> {
@@ -91,6 +95,7 @@ impl<'a> Stage<'a> {
             unreachable: 0,
             wrong: Vec::new(),
             ended: None,
+            meddled: None,
         })
     }
 
@@ -130,6 +135,10 @@ impl<'a> Stage<'a> {
         self.unreached |= !struck.reached;
         if deployer.stopped {
             self.users.stopped();
+        }
+        if fault.how == How::KillMeddle {
+            self.world.cluster.psql(MEDDLE)?;
+            self.meddled = Some(self.world.read()?);
         }
         let goes_on = struck.reached && !struck.deployer_is_down;
         self.struck.push(struck);
@@ -267,7 +276,10 @@ impl<'a> Stage<'a> {
 
     fn judge(&mut self, ended: &Ended, when: &str) {
         let mut wrong = match self.world.read() {
-            Ok(state) => verdict::judge(self.case, self.golden, &state, ended),
+            Ok(state) => match &self.meddled {
+                Some(meddled) => verdict::judge_meddled(meddled, &state, ended),
+                None => verdict::judge(self.case, self.golden, &state, ended),
+            },
             Err(error) => vec![format!("{error:#}")],
         };
         match ledger::last(&self.world.cluster) {

@@ -2,7 +2,7 @@
 
 use super::ledger::Last;
 use crate::kill::case::{Case, Story, Then};
-use crate::kill::oracle::{Golden, Named, State};
+use crate::kill::oracle::{self, Golden, Named, State};
 use crate::kill::project::{EXPANDS, Release};
 use crate::kill::writer::{Row, Value, Written};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,7 @@ impl Verdict {
 /// The run had nothing left to do, or a gate refused to try a release again that was undone.
 const EXIT_DONE: i32 = 0;
 const EXIT_GATE: i32 = 10;
+const EXIT_OUTDATED: i32 = 12;
 const EXIT_BACK: i32 = 20;
 const EXIT_LEASE: i32 = 30;
 const EXIT_UNREACHABLE: i32 = 40;
@@ -85,6 +86,21 @@ pub(super) fn judge(case: &Case, golden: &Golden, state: &State, ended: &Ended) 
     }
     if !codes(case, named, ended).contains(code) {
         wrong.push(format!("{named:?} is there, the exit code is {code}"));
+    }
+    wrong
+}
+
+/// What was planned for another world is not begun: the run is closed as refused, and everything stays as the stranger
+/// left it.
+pub(super) fn judge_meddled(meddled: &State, state: &State, ended: &Ended) -> Vec<String> {
+    let Ended { code, ledger, .. } = ended;
+    let mut wrong = Vec::new();
+    if (*code, ledger.ending.as_str(), ledger.open) != (EXIT_OUTDATED, "refused", false) {
+        wrong.push(format!("the world is not the planned one, the exit code is {code}: {ledger}"));
+    }
+    let changed = oracle::changed(meddled, state);
+    if !changed.is_empty() {
+        wrong.push(format!("the world is not the planned one, and was changed\n{changed}"));
     }
     wrong
 }
