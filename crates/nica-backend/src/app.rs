@@ -15,6 +15,7 @@ use crate::store::Store;
 use crate::store::serves::Session;
 use control::Control;
 use nica_migrate::ConnectError;
+use nica_migrate::source::{Mistakes, read_texts};
 use nica_telemetry::logs::{Identity, Level, Logs};
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub enum ServeError {
     Runtime(std::io::Error),
     #[error("wait for signals: {0}")]
     Signals(std::io::Error),
+    #[error(transparent)]
+    Embedded(#[from] Mistakes),
     #[error(transparent)]
     Socket(#[from] SocketError),
     #[error(transparent)]
@@ -117,7 +120,7 @@ fn assemble(
         build,
         store: Store::new(&config.database, config.read_only)?,
         foods: Foods::default(),
-        needs: Needs::new(build.bundle.migration_ids()),
+        needs: Needs::of(&read_texts(build.bundle.migrations)?),
         readiness,
         phase,
         metrics: Metrics::new(&config.replica.generation, logs.dropped()),

@@ -1,7 +1,7 @@
 //! What a program brings along: its migrations and seeds. They enter in `main`, so that a release with other ones
 //! compiles that file alone and links again.
 //!
-//! A program needs every migration that it was built with. That is how two releases of one source tree differ.
+//! A program needs every expand that it was built with, and knows its contracts. That is how two releases of one source tree differ.
 
 /// File names, as in the repository, and their texts; sorted by name.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,7 +1,7 @@
-//! Nothing waits without a limit: a look that gets no answer is a lost answer, whatever the connection says.
+//! Nothing waits without a limit: a question that gets no answer is a lost answer, whatever the connection says.
 //!
-//! A network that swallows an answer breaks no connection, so neither the driver nor the server would ever say so.
-//! What writes has limits of its own, in the guarded transaction.
+//! A network that swallows an answer breaks no connection, so neither the driver nor the server would ever say so. What
+//! is read is asked through `answered`; what is written goes through `Hands::transact`, which uses `within`.
 
 use crate::failure::Failure;
 use std::time::Duration;
@@ -17,7 +17,8 @@ pub async fn answered<T, E: Into<Failure>>(
     within(LOOK_LIMIT, what, look).await
 }
 
-async fn within<T, E: Into<Failure>>(
+/// The same, for what has a limit of its own.
+pub(crate) async fn within<T, E: Into<Failure>>(
     limit: Duration,
     what: &str,
     look: impl Future<Output = Result<T, E>>,

@@ -8,6 +8,7 @@ mod settle;
 mod wait;
 
 pub use memory::Memory;
+pub(crate) use settle::{read_back, retained};
 
 use crate::answer::answered;
 use crate::event::Event;
@@ -20,6 +21,7 @@ use nica_engine::next::{Action, Direction, Ending, next};
 use nica_engine::plan::Status;
 use nica_engine::undo;
 use nica_engine::world::{Refused, Verdict, World};
+use nica_migrate::fence::Guarded;
 use std::time::Duration;
 
 /// How a run stands when the loop leaves it.
@@ -81,7 +83,7 @@ async fn turn(hands: &mut Hands, memory: &mut Memory) -> Result<Option<Carried>,
         Action::Note(n, status) => note(hands, memory, &run, n, status).await,
         Action::Await(waiting) => wait::wait(hands, memory, &run, &waiting, &world).await.map(|()| None),
         Action::TurnBack(reason) => turn_back(hands, memory, &run, reason, &world).await,
-        Action::Settle(ending) => settle::settle(hands, &run, ending).await.map(Some),
+        Action::Settle(ending) => settle::settle(hands, memory, &run, ending).await.map(Some),
         Action::Hold(reason) => Ok(Some(Carried::Held(reason))),
         Action::Stuck(reason) => Ok(Some(Carried::Stuck(reason))),
     }
@@ -159,9 +161,8 @@ async fn turn_back(
         !world.abort && (suspect.is_some() || memory.refused.is_some() || world.verdict != Verdict::Pending);
     let log = suspect.as_deref().map(|name| hands.last_words(name)).unwrap_or_default();
     let turned = Turned { reason: reason.clone(), refused, suspect: suspect.clone() };
-    let tx = hands.guarded().await?;
-    run::turn_back(&tx, &run.id, &turned).await?;
-    tx.commit().await?;
+    let turn = async |tx: &Guarded<'_>| Ok(run::turn_back(tx, &run.id, &turned).await?);
+    hands.transact("the record that it turns back", turn).await?;
     memory.refused = None;
     hands.tell(Event::TurnedBack { reason, component: suspect, log });
     Ok(None)

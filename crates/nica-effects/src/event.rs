@@ -11,6 +11,14 @@ use std::time::Duration;
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// New migrations are tried on a throw-away database, which takes seconds; nobody tried them before.
+    Certifying {
+        migrations: usize,
+    },
+    Certified {
+        migrations: usize,
+        ms: u64,
+    },
     Admitted {
         fence: i64,
         participants: Vec<String>,
@@ -117,12 +125,19 @@ impl Outline {
 /// Where events go. A closure of the command line; the tests collect them.
 pub type Sink = std::sync::Arc<dyn Fn(Event) + Send + Sync>;
 
+/// `2 migrations on a throw-away database`
+pub fn certifying_words(migrations: usize) -> String {
+    let s = if migrations == 1 { "" } else { "s" };
+    format!("{migrations} migration{s} on a throw-away database")
+}
+
 pub fn waiting_words(waiting: &Waiting) -> String {
     match waiting {
         Waiting::Rollout(_) => "the rollout".to_string(),
         Waiting::Bake(_) => "the bake".to_string(),
         Waiting::Deletion(_) => "the dropped component to end".to_string(),
         Waiting::BaselineServes(component) => format!("{component} of the baseline to serve"),
+        Waiting::OlderPrograms => "processes and sessions of older releases to end".to_string(),
         Waiting::Barrier => "processes and sessions of the new release to end".to_string(),
     }
 }

@@ -6,6 +6,7 @@ use nica_migrate::fence::{Class, FenceError, classify};
 use nica_migrate::runner::RunError;
 use nica_migrate::seed::SeedError;
 use nica_migrate::state::StateError;
+use tokio_postgres::error::SqlState;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -26,6 +27,9 @@ pub enum Failure {
     /// A participant cannot be reached: that closes no run and turns no direction.
     #[error("reach the {participant}: {why}")]
     Unreachable { participant: &'static str, why: String },
+    /// The role that we log in as may not do this. Asking again changes nothing, and it says nothing about the release.
+    #[error("use the database: {0}; grant it to the role of the database URL")]
+    Denied(String),
     /// The variable names another environment's database, or the state folder another's target.
     #[error("act on this environment: {0}")]
     Mismatch(String),
@@ -41,6 +45,7 @@ impl Failure {
             Class::Superseded => Failure::Superseded,
             Class::LockNotAvailable => Failure::Locked(why),
             Class::LostAnswer => Failure::Lost(why),
+            Class::Sql if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Failure::Denied(why),
             // Our own statements on our own tables: no user and no migration can be at fault.
             Class::Sql => Failure::Records(format!("ask the record database: {why}")),
         }
@@ -72,6 +77,9 @@ impl From<FenceError> for Failure {
             | FenceError::Connect(_)
             | FenceError::Pooler { .. } => Failure::Unreachable { participant: "database", why },
             FenceError::Managed { .. } | FenceError::Name { .. } => Failure::Mismatch(why),
+            FenceError::Sql { code, .. } if code == SqlState::INSUFFICIENT_PRIVILEGE.code() => {
+                Failure::Denied(why)
+            }
             FenceError::Sql { why, .. } => Failure::Records(format!("ask the record database: {why}")),
         }
     }
@@ -105,7 +113,7 @@ impl From<RunError> for Failure {
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Failure {
         match error {
-            StateError::Sql(why) => Failure::Lost(why),
+            StateError::Sql(error) => Failure::sql(error),
             other => Failure::Records(other.to_string()),
         }
     }

@@ -3,7 +3,7 @@
 //! Taking hands is admission: once `take` returns, no lower fence can change the database any more. Whoever loses
 //! an answer takes the next number and is admitted again before it looks, decides or settles.
 
-use crate::answer::answered;
+use crate::answer::{answered, within};
 use crate::event::{Event, Sink};
 use crate::failure::Failure;
 use crate::process::{Cursor, Identity, Seen, TargetClient};
@@ -164,12 +164,30 @@ impl Hands {
         &mut self.client
     }
 
-    /// A transaction on the records session that begins with the guard.
-    pub async fn guarded(&mut self) -> Result<Guarded<'_>, Failure> {
+    /// A transaction on the records session that begins with the guard and is committed after the work. All of the
+    /// work has the limit of one answer: it is a few short statements.
+    pub(crate) async fn transact<T>(
+        &mut self,
+        what: &str,
+        work: impl AsyncFnOnce(&Guarded<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.transact_within(Limits::default().answer(), what, work).await
+    }
+
+    /// The same, for more work than that.
+    pub(crate) async fn transact_within<T>(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        work: impl AsyncFnOnce(&Guarded<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         if !self.lease.is_held() {
             return Err(Failure::Lost("the lease was not renewed in time".to_string()));
         }
-        Ok(Guarded::begin(&mut self.client, self.fence, &Limits::default()).await?)
+        let tx = Guarded::begin(&mut self.client, self.fence, &Limits::default()).await?;
+        let worked = within(limit, what, work(&tx)).await?;
+        tx.commit().await?;
+        Ok(worked)
     }
 
     /// How migrations run: each on a fresh session with our fence in its name.

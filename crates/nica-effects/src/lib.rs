@@ -2,6 +2,7 @@
 //!
 //! What to do next is decided in `nica-engine`; here it is done. `carry` is the loop that joins the two.
 
+pub mod accept;
 pub mod answer;
 pub mod bake;
 pub mod carry;

@@ -88,11 +88,11 @@ async fn seeds(client: &Client, run: &OpenRun) -> Result<SeedsSeen, Failure> {
     })
 }
 
-/// Sessions of the service are named `<service>/<component>/<generation>`.
+/// Sessions of the service are named `<service>/<component>/<generation>`; NICA's own have a fence in that place.
 async fn sessions(client: &Client, service: &str) -> Result<BTreeSet<Generation>, Failure> {
     let select = "SELECT DISTINCT split_part(application_name, '/', 3) FROM pg_stat_activity \
                   WHERE datname = current_database() AND split_part(application_name, '/', 1) = $1 \
-                  AND split_part(application_name, '/', 3) <> ''";
+                  AND split_part(application_name, '/', 3) ~ '^[0-9a-f]{12}$'";
     let rows = client.query(select, &[&service]).await.map_err(Failure::sql)?;
     Ok(rows.iter().map(|row| Generation(row.get(0))).collect())
 }

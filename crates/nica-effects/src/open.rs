@@ -3,6 +3,8 @@
 //! Before `open` nothing outside NICA's own schema is touched, save content that nobody looks at yet: executables
 //! in the target's store, under the name of their own digest.
 
+mod supersede;
+
 use crate::answer::answered;
 use crate::event::{Event, Outline};
 use crate::failure::Failure;
@@ -33,7 +35,8 @@ pub async fn genesis(access: &Access) -> Result<(), Failure> {
 /// A session for looking only.
 pub async fn reader(access: &Access) -> Result<tokio_postgres::Client, Failure> {
     let client = connect(&access.url, "nica/read").await.map_err(unreachable)?;
-    client.batch_execute("SET default_transaction_read_only = on").await.map_err(Failure::sql)?;
+    let read_only = client.batch_execute("SET default_transaction_read_only = on");
+    answered("a session for reading", async { read_only.await.map_err(Failure::sql) }).await?;
     Ok(client)
 }
 
@@ -46,22 +49,42 @@ fn unreachable(error: nica_migrate::ConnectError) -> Failure {
     Failure::Unreachable { participant: "database", why: error.to_string() }
 }
 
-/// Open a run for the plan. True when the world is still the planned one once everybody is admitted.
-pub async fn open(
-    hands: &mut Hands,
-    plan: &Plan,
-    starter: &str,
-    texts: &[(&'static str, Vec<u8>)],
-    judged: &Judged,
-) -> Result<bool, Failure> {
+/// What a run is opened with.
+pub struct NewRun<'a> {
+    pub plan: &'a Plan,
+    pub starter: &'a str,
+    /// Kind and content of every text that the plan names by digest.
+    pub texts: &'a [(&'static str, Vec<u8>)],
+    pub judged: &'a Judged,
+    /// The run that the plan supersedes.
+    pub doomed: Option<&'a OpenRun>,
+}
+
+/// Open a run for the plan; where it supersedes one, settle that in the same commit. True when the world is still the
+/// planned one once everybody is admitted.
+pub async fn open(hands: &mut Hands, new: &NewRun<'_>) -> Result<bool, Failure> {
+    let NewRun { plan, starter, texts, judged, doomed } = *new;
+    let superseded = plan.supersedes.as_ref().map(|old| &old.run);
+    assert_eq!(superseded, doomed.map(|old| &old.id), "a plan takes the place of the run that it names");
     let id = format!("{}-{}-{}", hands.access.env, hands.fence, suffix());
     let participants = Participants { process: Some(hands.access.state.display().to_string()) };
     let fence = hands.fence;
     let opening = Opening { id: &id, fence, starter, participants: &participants, texts, judged };
     hands.begins(&id);
-    let tx = hands.guarded().await?;
-    run::open(&tx, plan, &opening).await?;
-    tx.commit().await?;
+    let end = match doomed {
+        Some(old) => Some(supersede::End::of(hands, old, &id).await?),
+        None => None,
+    };
+    let opened = hands.transact("the opening of the run", async |tx| {
+        if let Some(end) = &end {
+            end.write(tx).await?;
+        }
+        Ok(run::open(tx, plan, &opening).await?)
+    });
+    opened.await?;
+    if let Some(end) = end {
+        hands.tell(end.event());
+    }
     hands.name_run(&id).await?;
     let statuses = vec![Status::Pending; plan.steps.len()];
     let outline = Arc::new(Outline::of(plan, judged, &statuses, None));

@@ -3,6 +3,7 @@
 //! The shape is the same everywhere: record that it starts (durable before anything is sent), do it, record what
 //! was seen. For SQL the last two are one transaction.
 
+use crate::answer::answered;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
@@ -14,6 +15,7 @@ use nica_engine::effect::{Desired, Effect};
 use nica_engine::plan::Status;
 use nica_engine::release::{Migration, SeedFile, UndoClass};
 use nica_engine::world::World;
+use nica_migrate::fence::{Guarded, bounded};
 use nica_migrate::runner::{self, Attempts, By, RunError};
 use nica_migrate::{seed, source};
 use serde_json::{Value, json};
@@ -50,6 +52,9 @@ pub async fn undo(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) -> 
 /// A replica gets its own drain time and this much more before it is killed.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
+/// All seed rows of a release are one transaction; each of its statements has a limit of its own besides.
+const SEEDS_LIMIT: Duration = Duration::from_secs(600);
+
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     Out,
@@ -64,10 +69,9 @@ pub async fn mark(
     status: Status,
     seen: Value,
 ) -> Result<(), Failure> {
-    let fence = hands.fence;
-    let tx = hands.guarded().await?;
-    step::mark(&tx, At { run: &run.id, n, fence }, status, &seen).await?;
-    Ok(tx.commit().await?)
+    let at = At { run: &run.id, n, fence: hands.fence };
+    let mark = async |tx: &Guarded<'_>| Ok(step::mark(tx, at, status, &seen).await?);
+    hands.transact("the record of a step", mark).await
 }
 
 async fn begin(hands: &mut Hands, run: &OpenRun, n: usize, way: Way) -> Result<(), Failure> {
@@ -77,31 +81,34 @@ async fn begin(hands: &mut Hands, run: &OpenRun, n: usize, way: Way) -> Result<(
 }
 
 async fn restore_point(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
-    let fence = hands.fence;
+    let at = At { run: &run.id, n, fence: hands.fence };
     hands.tell(Event::Started { n, what: describe(&run.plan.steps[n]), undo: false });
-    let tx = hands.guarded().await?;
-    let lsn: String =
-        tx.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.map_err(Failure::sql)?.get(0);
-    step::mark(&tx, At { run: &run.id, n, fence }, Status::Done, &json!({ "lsn": lsn })).await?;
-    Ok(tx.commit().await?)
+    let point = async |tx: &Guarded<'_>| {
+        let lsn = "SELECT pg_current_wal_lsn()::text";
+        let lsn: String = tx.query_one(lsn, &[]).await.map_err(Failure::sql)?.get(0);
+        Ok(step::mark(tx, at, Status::Done, &json!({ "lsn": lsn })).await?)
+    };
+    hands.transact("the restore point", point).await
 }
 
 async fn commit(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
-    let fence = hands.fence;
+    let at = At { run: &run.id, n, fence: hands.fence };
     hands.tell(Event::Started { n, what: describe(&run.plan.steps[n]), undo: false });
-    let tx = hands.guarded().await?;
-    run::commit(&tx, &run.id).await?;
-    step::mark(&tx, At { run: &run.id, n, fence }, Status::Done, &Value::Null).await?;
-    Ok(tx.commit().await?)
+    let commit = async |tx: &Guarded<'_>| {
+        run::commit(tx, &run.id).await?;
+        Ok(step::mark(tx, at, Status::Done, &Value::Null).await?)
+    };
+    hands.transact("the commit of the run", commit).await
 }
 
 async fn sql_up(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migration) -> Result<(), Failure> {
     begin(hands, run, n, Way::Out).await?;
-    let text = stored(hands.client(), migration).await?;
+    let text = answered("the migration's text", stored(hands.client(), migration)).await?;
     let session = hands.session(run);
+    let limit = session.up_limit(&text)?;
     let mut attempts = session.attempts().await?;
     loop {
-        let tried = up_once(&mut attempts, run, n, (&text, &session.by)).await;
+        let tried = bounded(limit, up_once(&mut attempts, run, n, (&text, &session.by))).await;
         if attempts.judge(tried).await?.is_some() {
             return Ok(());
         }
@@ -131,7 +138,7 @@ async fn sql_down(hands: &mut Hands, run: &OpenRun, n: usize, migration: &Migrat
     }
     let mut attempts = session.attempts().await?;
     loop {
-        let tried = down_once(&mut attempts, run, n, &migration.id).await;
+        let tried = bounded(session.down_limit(), down_once(&mut attempts, run, n, &migration.id)).await;
         if attempts.judge(tried).await?.is_some() {
             return Ok(());
         }
@@ -149,16 +156,17 @@ async fn down_once(attempts: &mut Attempts, run: &OpenRun, n: usize, id: &str) -
 /// Keep a migration although the release goes back: the migration table and the step say so in one commit.
 pub async fn retain(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
     let at = At { run: &run.id, n, fence: hands.fence };
-    let tx = hands.guarded().await?;
-    if let Some(migration) = run.plan.steps[n].migration() {
-        match runner::retain(&tx, &migration.id).await {
-            // Half-built things are looked at again by the next up; there is nothing to keep in the table yet.
-            Ok(_) | Err(RunError::NotApplied { .. }) => {}
-            Err(error) => return Err(error.into()),
+    let retain = async |tx: &Guarded<'_>| {
+        if let Some(migration) = run.plan.steps[n].migration() {
+            match runner::retain(tx, &migration.id).await {
+                // Half-built things are looked at again by the next up; there is nothing to keep in the table yet.
+                Ok(_) | Err(RunError::NotApplied { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-    }
-    step::mark(&tx, at, Status::Retained, &Value::Null).await?;
-    Ok(tx.commit().await?)
+        Ok(step::mark(tx, at, Status::Retained, &Value::Null).await?)
+    };
+    hands.transact("the record of what is retained", retain).await
 }
 
 async fn converge_up(
@@ -168,7 +176,7 @@ async fn converge_up(
     migration: &Migration,
 ) -> Result<(), Failure> {
     begin(hands, run, n, Way::Out).await?;
-    let text = stored(hands.client(), migration).await?;
+    let text = answered("the migration's text", stored(hands.client(), migration)).await?;
     hands.session(run).converge_up(&text).await?;
     mark(hands, run, n, Status::Done, json!({ "migration": migration.id })).await
 }
@@ -193,21 +201,23 @@ async fn unpark(hands: &mut Hands, run: &OpenRun, n: usize, migration: &str) -> 
 
 async fn seeds_up(hands: &mut Hands, run: &OpenRun, n: usize, files: &[SeedFile]) -> Result<(), Failure> {
     begin(hands, run, n, Way::Out).await?;
-    let files = seed_files(hands.client(), files).await?;
-    let fence = hands.fence;
-    let tx = hands.guarded().await?;
-    let changed = seed::apply(&tx, &files, &run.id).await.map_err(Failure::seeds)?;
-    step::mark(&tx, At { run: &run.id, n, fence }, Status::Done, &changed_words(&changed)).await?;
-    Ok(tx.commit().await?)
+    let files = answered("the seed files", seed_files(hands.client(), files)).await?;
+    let at = At { run: &run.id, n, fence: hands.fence };
+    let apply = async |tx: &Guarded<'_>| {
+        let changed = seed::apply(tx, &files, &run.id).await.map_err(Failure::seeds)?;
+        Ok(step::mark(tx, at, Status::Done, &changed_words(&changed)).await?)
+    };
+    hands.transact_within(SEEDS_LIMIT, "the seeds", apply).await
 }
 
 async fn seeds_down(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
     begin(hands, run, n, Way::Back).await?;
-    let fence = hands.fence;
-    let tx = hands.guarded().await?;
-    let undone = seed::undo(&tx, &run.id).await.map_err(Failure::seeds)?;
-    step::mark(&tx, At { run: &run.id, n, fence }, Status::Undone, &undone_words(&undone)).await?;
-    Ok(tx.commit().await?)
+    let at = At { run: &run.id, n, fence: hands.fence };
+    let undo = async |tx: &Guarded<'_>| {
+        let undone = seed::undo(tx, &run.id).await.map_err(Failure::seeds)?;
+        Ok(step::mark(tx, at, Status::Undone, &undone_words(&undone)).await?)
+    };
+    hands.transact_within(SEEDS_LIMIT, "the seeds before", undo).await
 }
 
 /// Counts only: the rows themselves stand in `nica.seed_undo`.

@@ -27,6 +27,10 @@ pub async fn look(
     components: &Components,
     seeds: &[SeedFile],
 ) -> Result<Sight, Failure> {
+    answered("what is there now", see(client, components, seeds)).await
+}
+
+async fn see(client: &mut Client, components: &Components, seeds: &[SeedFile]) -> Result<Sight, Failure> {
     let control = control::read(client).await?;
     let world = World {
         migrations: observe::migrations(client).await?,
@@ -72,8 +76,21 @@ pub async fn projection(
     })
 }
 
-/// A read that fails is a lost connection, or an object that went while it was read: looking again helps both.
-async fn fingerprint(client: &mut Client) -> Result<Fingerprint, Failure> {
-    let lost = |error: FingerprintError| Failure::Lost(error.to_string());
-    answered("the schema", async { Fingerprint::read(client).await.map_err(lost) }).await
+/// How often the schema is looked at while objects go in the middle of the look.
+const SCHEMA_TRIES: u32 = 5;
+
+/// What the schema is. An object that goes while it is read makes the read fail: looking again helps.
+pub async fn fingerprint(client: &mut Client) -> Result<Fingerprint, Failure> {
+    for _ in 1..SCHEMA_TRIES {
+        match fingerprint_once(client).await {
+            Err(Failure::Records(why)) => tracing::debug!(%why, "the schema is read again"),
+            other => return other,
+        }
+    }
+    fingerprint_once(client).await
+}
+
+async fn fingerprint_once(client: &mut Client) -> Result<Fingerprint, Failure> {
+    let sort = |error: FingerprintError| Failure::sql(error.postgres());
+    answered("the schema", async { Fingerprint::read(client).await.map_err(sort) }).await
 }

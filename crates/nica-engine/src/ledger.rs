@@ -18,7 +18,10 @@ use crate::validate::Figures;
 use crate::world::Verdict;
 use serde::{Deserialize, Serialize};
 
-pub const ENTRY_FORMAT: u32 = 1;
+/// The newest that this program reads.
+pub const ENTRY_FORMAT: u32 = 2;
+/// Of entries that a program reads which knows of no acceptance.
+pub const ENTRY_FORMAT_1: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +61,19 @@ pub struct Entry {
     pub settled_at: Instant,
     pub quarantined: Vec<Suspect>,
     pub lifted: Vec<Lift>,
+    /// What people accepted, where they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
+}
+
+/// A state that two people took upon themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// The hash that they signed.
+    pub hash: Digest,
+    /// What counts as live from then on.
+    pub live: Option<Named>,
 }
 
 /// A release by hash, and its version for people.

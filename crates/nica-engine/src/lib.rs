@@ -3,6 +3,7 @@
 //! Nothing here knows a network, a file, a clock or an environment variable: everything that was seen arrives
 //! as data (`World`), everything that shall be done leaves as data (`Action`). Start reading at `next`.
 
+pub mod acceptance;
 pub mod approval;
 pub mod canonical;
 pub mod effect;

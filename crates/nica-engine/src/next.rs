@@ -4,7 +4,9 @@
 //! world, walks the plan from its start and does what is missing. Going back never needs an approval, a window
 //! or the new release's files.
 
-use crate::effect::{Desired, Effect};
+mod contract;
+
+use crate::effect::{Desired, Effect, Generation};
 use crate::plan::{OnInconclusive, Plan, Status, Step};
 use crate::undo::{self, Changed, Fate};
 use crate::world::{MigrationSeen, Verdict, World};
@@ -42,6 +44,8 @@ pub enum Waiting {
     Deletion(usize),
     BaselineServes(String),
     Barrier,
+    /// Before a contract: every program but the live one, and its sessions.
+    OlderPrograms,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,9 +58,16 @@ pub enum Ending {
     /// The world was not what the plan was made for; nothing outside our own schema was written.
     Refused,
     Superseded,
+    /// Two people accepted the state as it was; no rule brought it about.
+    Accepted,
+    /// A contract run is over: some, all or none of its migrations are applied, and none of them goes back.
+    Contracted,
 }
 
 pub fn next(plan: &Plan, statuses: &[Status], direction: Direction, world: &World) -> Action {
+    if plan.is_contract() {
+        return contract::next(plan, statuses, world);
+    }
     let action = match direction {
         Direction::Forward => forward(plan, statuses, world),
         Direction::Back => back(plan, statuses, world),
@@ -93,7 +104,11 @@ enum Progress {
 fn forward(plan: &Plan, statuses: &[Status], world: &World) -> Action {
     let committed = plan.committed(statuses);
     if world.drifted && !statuses.iter().any(|s| s.began()) {
-        return Action::Settle(Ending::Refused);
+        // A run that took over open undos has something to take back, although it did nothing itself.
+        return match plan.supersedes {
+            None => Action::Settle(Ending::Refused),
+            Some(_) => Action::TurnBack("the world is not the planned one".to_string()),
+        };
     }
     if let Some(reason) = reason_to_turn(committed, world) {
         return Action::TurnBack(reason);
@@ -150,7 +165,7 @@ fn progress(plan: &Plan, statuses: &[Status], step: Step<'_>, world: &World) -> 
         Effect::Unpark { migration, .. } => reached(!world.parked.contains(migration)),
         Effect::Seeds { .. } => reached(world.seeds.as_released),
         Effect::SetDesired { component, desired, before } => {
-            asked(component, desired, before.as_ref(), world)
+            asked(plan, component, desired, before.as_ref(), world)
         }
         Effect::Await { component, .. } => rolled_out(step, component, world),
         Effect::Bake => baked(plan, step, done, &world.verdict),
@@ -162,7 +177,14 @@ fn reached(yes: bool) -> Progress {
     if yes { Progress::Reached } else { Progress::ToDo }
 }
 
-fn asked(component: &str, desired: &Desired, before: Option<&Desired>, world: &World) -> Progress {
+fn asked(
+    plan: &Plan,
+    component: &str,
+    desired: &Desired,
+    before: Option<&Desired>,
+    world: &World,
+) -> Progress {
+    let inherited = |g: &Generation| plan.supersedes.as_ref().is_some_and(|old| old.generations.contains(g));
     let seen = world.components.get(component);
     let generation = seen.and_then(|s| s.generation.clone());
     let wanted = desired.generation();
@@ -170,7 +192,11 @@ fn asked(component: &str, desired: &Desired, before: Option<&Desired>, world: &W
         return Progress::Reached;
     }
     match generation {
-        Some(other) if other != wanted && Some(&other) != before.map(Desired::generation).as_ref() => {
+        Some(other)
+            if other != wanted
+                && Some(&other) != before.map(Desired::generation).as_ref()
+                && !inherited(&other) =>
+        {
             Progress::Doomed(format!("{component} was changed by somebody else to generation {other}"))
         }
         _ => Progress::ToDo,

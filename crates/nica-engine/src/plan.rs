@@ -3,6 +3,9 @@
 //! A plan holds no evidence, no clock and no resource version, so that the same release against the same world
 //! has the same hash today and tomorrow. That hash is what people sign.
 
+mod contract;
+mod supersede;
+
 use crate::canonical::Digest;
 use crate::effect::{Desired, Effect, SecretName};
 pub use crate::policy::OnInconclusive;
@@ -12,7 +15,12 @@ use crate::world::{MigrationSeen, World};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use contract::{contract, contracts_pending};
+pub use supersede::{Doomed, Supersedes, Unfit, supersede};
+
 pub const PLAN_FORMAT: u32 = 1;
+/// Of contract runs and of plans that supersede: a nica that knows neither must not finish them.
+pub const PLAN_FORMAT_2: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +43,9 @@ pub struct Plan {
     pub people: Digest,
     /// Expand migrations that going back is expected to keep.
     pub keeps: Vec<String>,
+    /// The doomed run whose open undos this one takes over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<Supersedes>,
 }
 
 /// A release as it was settled: what "back" means.
@@ -139,6 +150,11 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// A run of contract migrations; such a plan does nothing else.
+    pub fn is_contract(&self) -> bool {
+        self.steps.iter().any(|e| e.migration().is_some_and(|m| m.phase == Phase::Contract))
+    }
+
     pub fn commit_step(&self) -> Option<usize> {
         self.steps.iter().position(|e| matches!(e, Effect::Commit))
     }
@@ -166,11 +182,14 @@ impl Plan {
 
     /// A replica of the new release may have served somebody: its start was made durable.
     pub fn made_effective(&self, statuses: &[Status]) -> bool {
-        self.steps().any(|s| matches!(s.effect, Effect::SetDesired { .. }) && statuses[s.n].began())
+        let inherited = self.supersedes.as_ref().is_some_and(|old| old.effective);
+        inherited
+            || self.steps().any(|s| matches!(s.effect, Effect::SetDesired { .. }) && statuses[s.n].began())
     }
 }
 
 /// What a plan is made from, apart from the observed world.
+#[derive(Clone)]
 pub struct Target<'a> {
     pub env: &'a str,
     pub release: &'a Release,
@@ -184,14 +203,35 @@ pub struct Target<'a> {
 
 /// The plan that takes `world` to the release.
 pub fn plan(target: Target<'_>, world: &World) -> Plan {
+    planned(target, world, &Inherited::default())
+}
+
+/// What a plan takes over from the run that it supersedes; nothing, mostly.
+#[derive(Default)]
+struct Inherited {
+    /// As the old run applied them, by id.
+    migrations: BTreeMap<String, Effect>,
+    seeds: bool,
+    supersedes: Option<Supersedes>,
+}
+
+impl Inherited {
+    fn changed(&self, component: &str) -> bool {
+        self.supersedes.as_ref().is_some_and(|old| old.components.contains(component))
+    }
+}
+
+fn planned(target: Target<'_>, world: &World, inherited: &Inherited) -> Plan {
     let release = target.release;
     let wanted = desired(&target);
-    let mut steps = migrations(release, world);
-    if !world.seeds.as_released && !release.seeds.is_empty() {
+    let mut steps = migrations(release, world, inherited);
+    if (!world.seeds.as_released && !release.seeds.is_empty()) || inherited.seeds {
         steps.push(Effect::Seeds { files: release.seeds.clone() });
     }
     let baseline = target.baseline.as_ref().map(|b| &b.components);
-    steps.extend(components(release, &wanted, baseline, world));
+    steps.extend(components(release, &wanted, baseline, |name, desired| {
+        is_served(world, name, desired) && !inherited.changed(name)
+    }));
     let deletions = deletions(&wanted, baseline);
     if !steps.is_empty() || !deletions.is_empty() || is_other_release(&target) {
         steps.insert(0, Effect::RestorePoint);
@@ -201,7 +241,7 @@ pub fn plan(target: Target<'_>, world: &World) -> Plan {
     }
     let keeps = expected_to_stay(&steps, target.baseline.is_none());
     Plan {
-        format: PLAN_FORMAT,
+        format: if inherited.supersedes.is_some() { PLAN_FORMAT_2 } else { PLAN_FORMAT },
         service: release.service.clone(),
         env: target.env.to_string(),
         release: release.hash(),
@@ -213,6 +253,7 @@ pub fn plan(target: Target<'_>, world: &World) -> Plan {
         policy: target.policy,
         people: target.people,
         keeps,
+        supersedes: inherited.supersedes.clone(),
     }
 }
 
@@ -221,11 +262,13 @@ fn is_other_release(target: &Target<'_>) -> bool {
     target.baseline.as_ref().is_none_or(|b| b.release != target.release.hash())
 }
 
-fn migrations(release: &Release, world: &World) -> Vec<Effect> {
+fn migrations(release: &Release, world: &World, inherited: &Inherited) -> Vec<Effect> {
     let missing = |id: &str| world.migrations.get(id) != Some(&MigrationSeen::Applied);
     let mut steps = Vec::new();
     for migration in release.migrations.iter().filter(|m| m.phase == Phase::Expand) {
-        if missing(&migration.id) {
+        if let Some(step) = inherited.migrations.get(&migration.id) {
+            steps.push(step.clone());
+        } else if missing(&migration.id) {
             let migration = migration.clone();
             steps.push(if migration.transactional {
                 Effect::Sql { migration }
@@ -265,13 +308,13 @@ fn components(
     release: &Release,
     wanted: &BTreeMap<String, Desired>,
     baseline: Option<&BTreeMap<String, Desired>>,
-    world: &World,
+    serves: impl Fn(&str, &Desired) -> bool,
 ) -> Vec<Effect> {
     let mut steps = Vec::new();
     for component in &release.components {
         let Some(desired) = wanted.get(&component.name) else { continue };
         let before = baseline.and_then(|b| b.get(&component.name)).cloned();
-        if before.as_ref() == Some(desired) && is_served(world, &component.name, desired) {
+        if before.as_ref() == Some(desired) && serves(&component.name, desired) {
             continue;
         }
         let (component, generation, replicas) =

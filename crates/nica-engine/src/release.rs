@@ -118,7 +118,23 @@ impl Release {
         Digest::of_value(self)
     }
 
+    /// The number of its highest contract: below an environment's floor it can no longer run there.
+    pub fn highest_contract(&self) -> Option<u64> {
+        let contracts = self.migrations.iter().filter(|m| m.phase == Phase::Contract);
+        contracts.map(|m| number(&m.id)).max()
+    }
+
+    /// Something was applied that takes away what this release may need.
+    pub fn is_below(&self, floor: Option<&str>) -> bool {
+        floor.is_some_and(|floor| self.highest_contract().is_none_or(|own| own < number(floor)))
+    }
+
     pub fn component(&self, name: &str) -> Option<&Component> {
         self.components.iter().find(|c| c.name == name)
     }
+}
+
+/// The digits before a migration's name, by which contracts are ordered.
+pub fn number(id: &str) -> u64 {
+    id.split('_').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }

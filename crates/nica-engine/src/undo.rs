@@ -7,7 +7,7 @@
 use crate::effect::{Desired, Effect, Generation};
 use crate::plan::{Plan, Status, Step};
 use crate::release::{Migration, UndoClass};
-use crate::world::World;
+use crate::world::{ComponentSeen, World};
 use std::collections::BTreeSet;
 
 /// What becomes of a migration of this run.
@@ -57,9 +57,11 @@ impl Changed<'_> {
     }
 }
 
-/// Generations that exist only in the new release: what the barrier looks for.
-fn new_generations(plan: &Plan) -> BTreeSet<Generation> {
-    let new = changed(plan).map(|c| c.desired.generation());
+/// Generations that the baseline does not have, of the new release and of a run that it supersedes: what the barrier
+/// looks for.
+pub fn new_generations(plan: &Plan) -> BTreeSet<Generation> {
+    let inherited = plan.supersedes.iter().flat_map(|old| old.generations.iter().cloned());
+    let new = changed(plan).map(|c| c.desired.generation()).chain(inherited);
     let old: BTreeSet<_> =
         plan.baseline.iter().flat_map(|b| b.components.values().map(Desired::generation)).collect();
     new.filter(|g| !old.contains(g)).collect()
@@ -74,6 +76,18 @@ pub fn no_process_alive(plan: &Plan, world: &World) -> bool {
 /// Neither a process nor a database session of the new release is left: nothing of it can commit any more.
 pub fn barrier_passed(plan: &Plan, world: &World) -> bool {
     no_process_alive(plan, world) && world.sessions.is_disjoint(&new_generations(plan))
+}
+
+/// Only the live release's own programs are alive, asked for or connected: nothing older can commit any more. Asked of
+/// what is there and not of a list of older releases, so that a program nobody remembers counts too.
+pub fn only_live_can_commit(plan: &Plan, world: &World) -> bool {
+    let Some(live) = &plan.baseline else { return false };
+    let own = |name: &str| live.components.get(name).map(Desired::generation);
+    let all: BTreeSet<_> = live.components.values().map(Desired::generation).collect();
+    let settled = |(name, seen): (&String, &ComponentSeen)| {
+        (seen.generation.is_none() || seen.generation == own(name)) && seen.alive.is_subset(&all)
+    };
+    world.components.iter().all(settled) && world.sessions.is_subset(&all)
 }
 
 /// Later migrations first: downs stop at the first one that stays, so that what stays is a prefix that was

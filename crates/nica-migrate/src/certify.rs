@@ -1,8 +1,8 @@
 //! What migrations really do, seen on a throw-away database: up, down, up again.
 //!
-//! A private cluster gets the migrations that are live and a few rows in every table; then each migration that a plan
-//! applies takes its round, by the same runner that a deployer uses. What is seen is reported and judged elsewhere;
-//! what kept us from seeing is an error, never a report.
+//! A private cluster, or a server that was given for it, gets the migrations that are live and a few rows in every
+//! table; then each migration that a plan applies takes its round, by the same runner that a deployer uses. What is seen
+//! is reported and judged elsewhere; what kept us from seeing is an error, never a report.
 
 mod compare;
 mod ground;
@@ -15,11 +15,12 @@ mod trial;
 
 pub use report::{Change, ChangeKind, Place, Removed, Report, RoundTrip, SqlError};
 
+use crate::connect::DbUrl;
 use crate::connect::reason;
 use crate::fingerprint::FingerprintError;
 use crate::runner::RunError;
 use crate::schema::SchemaError;
-use crate::scratch::{ScratchCluster, ScratchError};
+use crate::scratch::{self, GivenServer, ScratchCluster, ScratchError};
 use crate::source::{Migration, Phase};
 use ground::Ground;
 use round::{Rounds, Then};
@@ -60,19 +61,22 @@ impl CertifyError {
 }
 
 /// Try the migrations `wanted` on top of those that are `live`, both out of `all`, which is in the order in which a
-/// release applies them. One report each, up to the first that leaves no ground for the next.
+/// release applies them. One report each, up to the first that leaves no ground for the next. `given`: a server for
+/// throw-away databases, where no server programs are installed here.
 ///
 /// # Errors
-/// No server programs here, a server that lacks what the real one has, or too little time. Nothing is left behind.
+/// No server, a server that lacks what the real one has, or too little time. Nothing is left behind.
 pub async fn certify(
     all: &[Migration],
     live: &[String],
     wanted: &[String],
+    given: Option<&DbUrl>,
 ) -> Result<Vec<Report>, CertifyError> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    certify_on(&cluster().await?, "certify", all, live, wanted).await
+    let (live, wanted) = (pick(all, live)?, pick(all, wanted)?);
+    on_a_new_database(given, async |url| certify_in(url, &live, &wanted).await).await
 }
 
 /// As `certify`, in a new database of a cluster that is there. The database stays until the cluster goes.
@@ -87,20 +91,40 @@ pub async fn certify_on(
     wanted: &[String],
 ) -> Result<Vec<Report>, CertifyError> {
     let (live, wanted) = (pick(all, live)?, pick(all, wanted)?);
-    let work = async {
-        let ground = Ground::prepare(cluster, database).await?;
-        let mut rounds = Rounds::begin(&ground, &live).await?;
-        let mut reports = Vec::new();
-        for migration in wanted {
-            let (report, then) = rounds.round(migration).await?;
-            reports.push(report);
-            if let Then::Stop = then {
-                break;
-            }
+    let url = cluster.create_database(database).await?;
+    in_time(certify_in(url, &live, &wanted)).await
+}
+
+/// As `certify`, on a server that was given for it, whatever is installed here.
+///
+/// # Errors
+/// As `certify`, or its role may not create a database.
+pub async fn certify_given(
+    server: &GivenServer,
+    all: &[Migration],
+    live: &[String],
+    wanted: &[String],
+) -> Result<Vec<Report>, CertifyError> {
+    let (live, wanted) = (pick(all, live)?, pick(all, wanted)?);
+    on_given(server, async |url| certify_in(url, &live, &wanted).await).await
+}
+
+async fn certify_in(
+    url: DbUrl,
+    live: &[&Migration],
+    wanted: &[&Migration],
+) -> Result<Vec<Report>, CertifyError> {
+    let ground = Ground::prepare(url).await?;
+    let mut rounds = Rounds::begin(&ground, live).await?;
+    let mut reports = Vec::new();
+    for migration in wanted {
+        let (report, then) = rounds.round(migration).await?;
+        reports.push(report);
+        if let Then::Stop = then {
+            break;
         }
-        Ok(reports)
-    };
-    in_time(work).await
+    }
+    Ok(reports)
 }
 
 /// Each expand of `all` as if those before it were live: what a repository's own check asks. Contracts are applied in
@@ -108,10 +132,9 @@ pub async fn certify_on(
 ///
 /// # Errors
 /// As `certify`.
-pub async fn certify_each(all: &[Migration]) -> Result<Vec<Report>, CertifyError> {
-    let cluster = cluster().await?;
-    let work = async {
-        let ground = Ground::prepare(&cluster, "certify").await?;
+pub async fn certify_each(all: &[Migration], given: Option<&DbUrl>) -> Result<Vec<Report>, CertifyError> {
+    on_a_new_database(given, async |url| {
+        let ground = Ground::prepare(url).await?;
         let mut rounds = Rounds::begin(&ground, &[]).await?;
         let mut reports = Vec::new();
         for migration in all {
@@ -127,13 +150,49 @@ pub async fn certify_each(all: &[Migration]) -> Result<Vec<Report>, CertifyError
             }
         }
         Ok(reports)
-    };
-    in_time(work).await
+    })
+    .await
 }
 
-/// It lives for seconds, and nothing else runs on it.
-async fn cluster() -> Result<ScratchCluster, CertifyError> {
-    Ok(ScratchCluster::start_with(&[("autovacuum", "off"), ("max_connections", "20")]).await?)
+/// What a report depends on beside its migrations.
+///
+/// # Errors
+/// Neither server programs here nor a server that was given.
+pub async fn server_version(given: Option<&DbUrl>) -> Result<String, CertifyError> {
+    match (scratch::server_version(), given) {
+        (Err(ScratchError::NoServer), Some(url)) => {
+            Ok(GivenServer::new(url.clone()).await?.version().await?)
+        }
+        (version, _) => Ok(version?),
+    }
+}
+
+/// A private cluster that lives for seconds, where its programs are installed; else the server that was given.
+async fn on_a_new_database<T>(
+    given: Option<&DbUrl>,
+    work: impl AsyncFnOnce(DbUrl) -> Result<T, CertifyError>,
+) -> Result<T, CertifyError> {
+    const SETTINGS: [(&str, &str); 2] = [("autovacuum", "off"), ("max_connections", "20")];
+    match (ScratchCluster::start_with(&SETTINGS).await, given) {
+        (Err(ScratchError::NoServer), Some(url)) => {
+            on_given(&GivenServer::new(url.clone()).await?, work).await
+        }
+        (cluster, _) => {
+            let cluster = cluster?;
+            in_time(work(cluster.create_database("certify").await?)).await
+        }
+    }
+}
+
+async fn on_given<T>(
+    server: &GivenServer,
+    work: impl AsyncFnOnce(DbUrl) -> Result<T, CertifyError>,
+) -> Result<T, CertifyError> {
+    let database = server.create_database().await?;
+    let done = in_time(work(database.clone())).await;
+    // What was seen counts; what could not be dropped is dropped by the next.
+    let _ = server.drop_database(&database).await;
+    done
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, CertifyError>>) -> Result<T, CertifyError> {

@@ -23,8 +23,15 @@ const SETTINGS: &str = "SET LOCAL search_path = '';
 
 /// Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
-#[error("read the schema: {0}")]
-pub struct FingerprintError(String);
+#[error("read the schema: {}", reason(.0))]
+pub struct FingerprintError(#[from] tokio_postgres::Error);
+
+impl FingerprintError {
+    /// The driver's error, where a caller wants to know whether looking again makes sense.
+    pub fn postgres(self) -> tokio_postgres::Error {
+        self.0
+    }
+}
 
 /// The canonical text. An object begins at the margin, its lines are indented.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,13 +43,12 @@ impl Fingerprint {
     /// Read all schemas but those of Postgres and of NICA. On a transaction it sees what that transaction did.
     ///
     /// # Errors
-    /// The connection is lost, or somebody drops an object while it is read.
+    /// The connection is lost, a permission is missing, or somebody drops an object while it is read.
     pub async fn read(client: &mut impl GenericClient) -> Result<Fingerprint, FingerprintError> {
-        let fail = |e: tokio_postgres::Error| FingerprintError(reason(&e));
-        let tx = client.transaction().await.map_err(fail)?;
-        tx.batch_execute(SETTINGS).await.map_err(fail)?;
-        let rows = tx.query_typed(CATALOGUE, &[]).await.map_err(fail)?;
-        tx.rollback().await.map_err(fail)?;
+        let tx = client.transaction().await?;
+        tx.batch_execute(SETTINGS).await?;
+        let rows = tx.query_typed(CATALOGUE, &[]).await?;
+        tx.rollback().await?;
         Ok(Fingerprint::of(rows.iter().map(|row| (row.get(0), row.get(1)))))
     }
 

@@ -12,6 +12,7 @@ pub mod fence;
 pub mod fingerprint;
 pub mod health;
 pub mod lexer;
+pub mod migrate_down;
 pub mod migrate_seed;
 pub mod runner;
 pub mod schema;

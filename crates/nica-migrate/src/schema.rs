@@ -13,6 +13,7 @@ const DDL: &str = include_str!("schema.sql");
 const GENESIS_LOCK: i64 = 0x6e69_6361;
 const GENESIS_POLL: Duration = Duration::from_millis(50);
 const GENESIS_LIMIT: Duration = Duration::from_secs(30);
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
 
 /// Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,8 @@ pub enum SchemaError {
     SearchPath { role: String },
     #[error("create schema nica: {0}")]
     Sql(String),
+    #[error("create schema nica: {0}; look at the server's load")]
+    Lost(String),
 }
 
 impl From<tokio_postgres::Error> for SchemaError {
@@ -55,8 +58,14 @@ pub async fn exists(client: &Client) -> Result<bool, SchemaError> {
 /// index build waiting for it.
 ///
 /// # Errors
-/// `Foreign` when the schema of another service or environment is there; `Busy` after 30 s.
+/// `Foreign` when the schema of another service or environment is there; `Busy` after 30 s; `Lost` when no answer came.
 pub async fn genesis(client: &mut Client, service: &str, env: &str) -> Result<bool, SchemaError> {
+    let limit = GENESIS_LIMIT + ANSWER_GRACE;
+    let late = |_| SchemaError::Lost(format!("no answer came within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, poll_genesis(client, service, env)).await.map_err(late)?
+}
+
+async fn poll_genesis(client: &mut Client, service: &str, env: &str) -> Result<bool, SchemaError> {
     let deadline = Instant::now() + GENESIS_LIMIT;
     loop {
         if exists(client).await? {

@@ -5,6 +5,7 @@
 //! the folder. (A parent-death signal would be tied to the thread that started the server, and leave the folder.)
 
 mod find;
+mod given;
 
 use crate::connect::{ConnectError, DbUrl, connect};
 use std::os::unix::process::CommandExt;
@@ -14,6 +15,8 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 pub use find::{Binaries, find_binaries, server_version};
+pub use given::GivenServer;
+pub(crate) use given::role_sql;
 
 /// The superuser of every scratch cluster.
 pub const SCRATCH_USER: &str = "scratch";
@@ -24,7 +27,8 @@ const START_POLL: Duration = Duration::from_millis(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ScratchError {
     #[error(
-        "find initdb and postgres on PATH or below /usr/lib/postgresql; install the PostgreSQL server, 15 or newer"
+        "find initdb and postgres on PATH or below /usr/lib/postgresql; install the PostgreSQL server, 15 or newer, or name a server for \
+         throw-away databases with scratch_url"
     )]
     NoServer,
     #[error("run {path} --version: {why}")]

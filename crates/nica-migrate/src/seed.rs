@@ -20,7 +20,7 @@ pub use compare::{Difference, Differences, What, differences};
 pub use digest::digest;
 pub use file::{Mistake, Mistakes, Row, SeedFile, Status};
 pub use local::mark_local;
-pub use undo::{Undone, forget_undo, undo, undo_open};
+pub use undo::{Undone, forget_undo, hand_over_undo, undo, undo_open};
 
 use crate::connect::reason;
 use serde::{Deserialize, Serialize};

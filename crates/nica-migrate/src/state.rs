@@ -32,8 +32,8 @@ pub struct AppliedMigration {
 /// Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    #[error("read the migration table: {0}")]
-    Sql(String),
+    #[error("read the migration table: {}", reason(.0))]
+    Sql(#[from] tokio_postgres::Error),
     #[error("read the migration table: {id} holds {what}; a newer NICA wrote it")]
     Unknown { id: String, what: String },
 }
@@ -50,9 +50,7 @@ impl MigrationState {
 /// # Errors
 /// The connection is lost, or a newer NICA wrote what this one does not know.
 pub async fn migrations(client: &impl GenericClient) -> Result<Option<Vec<AppliedMigration>>, StateError> {
-    let sql = |e: tokio_postgres::Error| StateError::Sql(reason(&e));
-    let there =
-        client.query_one("SELECT to_regclass('nica.migration') IS NOT NULL", &[]).await.map_err(sql)?;
+    let there = client.query_one("SELECT to_regclass('nica.migration') IS NOT NULL", &[]).await?;
     if !there.get::<_, bool>(0) {
         return Ok(None);
     }
@@ -62,8 +60,7 @@ pub async fn migrations(client: &impl GenericClient) -> Result<Option<Vec<Applie
              ORDER BY length(split_part(id, '_', 1)), id",
             &[],
         )
-        .await
-        .map_err(sql)?;
+        .await?;
     rows.iter().map(read_row).collect::<Result<Vec<_>, _>>().map(Some)
 }
 

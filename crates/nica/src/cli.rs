@@ -51,10 +51,20 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Deploy an earlier release, by the same rules.
     Rollback(Rollback),
+    /// Apply the live release's contract migrations, forward only, once no older program can commit any more.
+    #[command(
+        after_help = "Examples:\n  nica contract --env dev\n  nica contract --env prod --out contract.plan\n  nica contract --env prod --plan contract.plan"
+    )]
+    Contract(Contract),
     /// Finish an open run; what a timer calls.
     Resume(Env),
     /// Turn an open run back, if it has not committed.
     Abort(Env),
+    /// Take a stuck run's state as it is: write it down, have two people sign it, settle the run with it.
+    #[command(
+        after_help = "Examples:\n  nica accept-state --env prod --out state.json --reason \"the old version is mended by hand\"\n  nica approve state.json --key ~/.ssh/id_ed25519\n  nica accept-state --env prod --file state.json"
+    )]
+    AcceptState(AcceptState),
     /// Sign a plan's hash with an SSH key.
     #[command(after_help = "Example:\n  nica approve prod.plan --key ~/.ssh/id_ed25519")]
     Approve(Approve),
@@ -132,8 +142,23 @@ pub(crate) struct Evidence {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct AcceptState {
+    #[command(flatten)]
+    pub env: Env,
+    /// Write down what is there, for people to sign.
+    #[arg(long, value_name = "FILE", requires = "reason", conflicts_with = "file")]
+    pub out: Option<PathBuf>,
+    /// Why nothing else is possible; part of what is signed.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Settle the run with this signed state.
+    #[arg(long, value_name = "FILE", required_unless_present = "out")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Approve {
-    /// The plan file.
+    /// The plan file, or a state that accept-state wrote.
     pub plan: PathBuf,
     /// An OpenSSH private key, ed25519.
     #[arg(long, value_name = "FILE", env = "NICA_KEY")]
@@ -154,6 +179,9 @@ pub(crate) enum Db {
     MigrateSeed(Database),
     /// Say whether the database is as the files say. Never writes.
     Healthcheck(Database),
+    /// Migrations by hand, where no deployer manages the database.
+    #[command(subcommand)]
+    Migrate(Migrate),
     /// Each migration and its state.
     Status(Env),
     /// Whether applied migrations still have the text of their files.
@@ -165,6 +193,22 @@ pub(crate) enum Db {
     Certify(MaybeEnv),
     /// The schema as text, or as a diff against another environment or a kept text.
     Diff(DbDiff),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migrate {
+    /// Take back what was applied after a migration, latest first, from stored text.
+    #[command(after_help = "Example:\n  nica db migrate down --url postgresql:///app --to 0003_notes")]
+    Down(Down),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Down {
+    #[command(flatten)]
+    pub database: Database,
+    /// The migration that stays, with everything before it; `0` takes back all of them.
+    #[arg(long, value_name = "ID")]
+    pub to: String,
 }
 
 #[derive(Debug, Args)]
@@ -235,10 +279,25 @@ pub(crate) struct Deploy {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Contract {
+    #[command(flatten)]
+    pub env: Env,
+    /// The live release's file; read from the records unless said.
+    #[arg(long, value_name = "FILE")]
+    pub release: Option<PathBuf>,
+    /// A plan that was written before, and perhaps approved.
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Only plan: write the plan file and open nothing.
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Rollback {
     #[command(flatten)]
     pub env: Env,
-    /// The release file to go back to.
+    /// The release file to go back to; unless said, what was live before, from the records.
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
 }

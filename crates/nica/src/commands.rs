@@ -1,10 +1,12 @@
 //! What each command means. One file per command; what several share stands in `context` and `preparation`.
 
 mod abort;
+mod accept_state;
 mod again;
 mod approve;
 mod certify;
 mod context;
+mod contract;
 mod db;
 mod deploy;
 mod evidence;
@@ -14,6 +16,7 @@ mod interrupt;
 mod ledger;
 mod plan;
 mod preparation;
+mod recorded;
 mod release;
 mod resume;
 mod status;
@@ -44,8 +47,10 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::run(&context()?, &args).await,
         Command::Deploy(args) => deploy::run(&context()?, &args).await,
         Command::Rollback(args) => deploy::rollback(&context()?, args).await,
+        Command::Contract(args) => contract::run(&context()?, &args).await,
         Command::Resume(args) => resume::run(&context()?, &args.env).await,
         Command::Abort(args) => abort::run(&context()?, &args.env).await,
+        Command::AcceptState(args) => accept_state::run(&context()?, &args).await,
         Command::Approve(args) => approve::run(&context()?, &args),
         Command::History(args) => ledger::history(&context()?, &args).await,
         Command::Ledger(command) => ledger::run(&context()?, &command).await,
@@ -63,9 +68,11 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return match failure {
             Failure::Superseded | Failure::LeaseTaken(_) => Exit::LeaseTaken,
-            Failure::Unreachable { .. } | Failure::Mismatch(_) | Failure::Lost(_) | Failure::Locked(_) => {
-                Exit::Unreachable
-            }
+            Failure::Unreachable { .. }
+            | Failure::Denied(_)
+            | Failure::Mismatch(_)
+            | Failure::Lost(_)
+            | Failure::Locked(_) => Exit::Unreachable,
             Failure::Refused(_) => Exit::GateRefuses,
             Failure::Records(_) => Exit::Bug,
         };

@@ -10,8 +10,9 @@ mod tree;
 use crate::cli::{Color, Global};
 use crate::config::variables;
 use crate::exit::Exit;
-use nica_effects::event::{Event, Sink};
+use nica_effects::event::{Event, Sink, certifying_words};
 use nica_engine::Plan;
+use nica_engine::acceptance::Acceptance;
 use nica_engine::finding::GateReport;
 use serde::Serialize;
 use std::io::IsTerminal as _;
@@ -65,13 +66,29 @@ impl Output {
         }
     }
 
+    /// Of what happens before there is a plan, for people only.
+    pub(crate) fn certifying(self, event: &Event) {
+        if let Event::Certifying { migrations } = event {
+            self.progress(&format!("certifying {}", certifying_words(*migrations)));
+        }
+    }
+
     pub(crate) fn gates(self, report: &GateReport) -> String {
         human::gates::gates(report)
     }
 
-    pub(crate) fn plan(self, plan: &Plan, report: Option<&GateReport>) -> String {
+    /// `pending`: contracts that this plan leaves to `nica contract`.
+    pub(crate) fn plan(self, plan: &Plan, pending: &[String], report: Option<&GateReport>) -> String {
         let gates = report.map(|r| format!("\n{}", human::gates::gates(r))).unwrap_or_default();
-        format!("{}{gates}\n", human::plan(plan))
+        format!("{}{}{gates}\n", human::plan(plan), self.pending(pending, &plan.env))
+    }
+
+    pub(crate) fn acceptance(self, acceptance: &Acceptance) -> String {
+        human::acceptance::acceptance(acceptance)
+    }
+
+    pub(crate) fn pending(self, contracts: &[String], env: &str) -> String {
+        human::pending(contracts, env)
     }
 }
 

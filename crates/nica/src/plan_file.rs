@@ -82,6 +82,6 @@ fn approvals_folder(plan: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), PlanFileError> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), PlanFileError> {
     std::fs::write(path, bytes).map_err(|cause| PlanFileError::Write { path: path.to_path_buf(), cause })
 }

@@ -4,6 +4,7 @@
 //! what continuous integration reads.
 
 mod child;
+mod demo;
 mod libtest;
 mod summary;
 
@@ -28,8 +29,11 @@ enum How {
     Check(&'static [&'static str]),
     /// The house rules: one check each.
     Tidy,
-    /// A command that prints like Rust's test harness. `whole` stands where nobody named something smaller.
-    Libtest { command: &'static [&'static str], whole: &'static [&'static str] },
+    /// A command that prints like Rust's test harness. `whole` stands where nobody named something smaller, and then
+    /// fewer than `at_least` is a failure: a filter that matches nothing is no proof.
+    Libtest { command: &'static [&'static str], whole: &'static [&'static str], at_least: u64 },
+    /// The demo's story, held against its promise.
+    Demo,
     /// Cases of the kill sweep: one check each.
     Kill,
 }
@@ -52,7 +56,11 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "cargo",
         what: "unit and integration tests of all crates",
-        how: How::Libtest { command: &["cargo", "test", "--no-fail-fast"], whole: &["--workspace"] },
+        how: How::Libtest {
+            command: &["cargo", "test", "--no-fail-fast"],
+            whole: &["--workspace"],
+            at_least: 600,
+        },
     },
     Suite {
         name: "wide",
@@ -74,8 +82,10 @@ pub(crate) const SUITES: &[Suite] = &[
                 "1",
             ],
             whole: &[],
+            at_least: 34,
         },
     },
+    Suite { name: "demo", what: "the whole story, as its user sees it", how: How::Demo },
     Suite { name: "kill", what: "runs killed and stopped at every point", how: How::Kill },
 ];
 
@@ -108,9 +118,10 @@ impl Suite {
             How::Check(command) => check(command, args)?,
             How::Tidy => judge_tidy()?,
             How::Kill => kill::run(args)?,
-            How::Libtest { command, whole } => {
-                let whole = if args.is_empty() { whole } else { &[] };
-                libtest(&[command, whole].concat(), args)?
+            How::Demo => demo::run(args)?,
+            How::Libtest { command, whole, at_least } => {
+                let (whole, at_least) = if args.is_empty() { (whole, at_least) } else { (&[][..], 0) };
+                enough(libtest(&[command, whole].concat(), args)?, at_least)
             }
         };
         Ok(Outcome { name: self.name, what: self.what, counts, took: began.elapsed() })
@@ -139,6 +150,16 @@ fn judge_tidy() -> Result<Counts> {
     Ok(counts)
 }
 
+/// Fewer tests than there were is one failure more.
+fn enough(counts: Counts, at_least: u64) -> Counts {
+    let ran = counts.passed + counts.failed;
+    if ran >= at_least {
+        return counts;
+    }
+    println!("{ran} tests ran, there are {at_least} at least");
+    Counts { failed: counts.failed + 1, ..counts }
+}
+
 /// Runs a command that prints like Rust's test harness, shows what matters and counts.
 pub(crate) fn libtest(command: &[&str], args: &[String]) -> Result<Counts> {
     let mut reader = libtest::Reader::default();
@@ -163,7 +184,14 @@ mod tests {
     fn a_suite_is_found_by_its_name_or_the_names_are_told() {
         assert!(find("cargo").is_ok());
         let error = find("crago").err().expect("no such suite").to_string();
-        assert_eq!(error, "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, kill");
+        assert_eq!(error, "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, demo, kill");
+    }
+
+    #[test]
+    fn fewer_tests_than_there_were_is_a_failure() {
+        let counts = Counts { passed: 28, failed: 0, skipped: 0 };
+        assert_eq!(enough(counts, 29).failed, 1);
+        assert_eq!(enough(counts, 28), counts);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Outcome {
 
 /// Fields of a note that can be written and read now.
 pub fn usable_extras(needs: &Needs, applied: &BTreeSet<String>) -> Vec<Extra> {
-    let usable = |extra: &Extra| needs.0.contains(extra.migration) && applied.contains(extra.migration);
+    let usable = |extra: &Extra| needs.expands.contains(extra.migration) && applied.contains(extra.migration);
     EXTRAS.into_iter().filter(usable).collect()
 }
 

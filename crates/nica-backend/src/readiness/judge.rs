@@ -1,8 +1,10 @@
 //! From one answer of `nica.serves()` to fit or not. Pure.
 //!
-//! Fit means: everything this program needs is there, and no contract that it does not know was applied. Expands
-//! that it does not know are fine, else every expand would take the old replicas out before a new one exists.
+//! Fit means: everything this program needs is there, and no contract is above its floor, its own highest contract.
+//! Expands that it does not know are fine, else every expand would take the old replicas out before a new one exists.
+//! Its own contracts may be pending: they only take away what it does without.
 
+use nica_migrate::source::{Migration, Phase};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,9 +26,13 @@ pub struct Row {
     pub state: String,
 }
 
-/// Migrations that this program was built with.
+/// What this program was built with.
 #[derive(Clone, Debug, Default)]
-pub struct Needs(pub BTreeSet<String>);
+pub struct Needs {
+    pub expands: BTreeSet<String>,
+    /// The number of its highest contract.
+    pub floor: Option<u64>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -39,22 +45,33 @@ impl fmt::Display for Reason {
         match self {
             Reason::Missing(id) => write!(f, "migration {id} is not applied; migrate the database"),
             Reason::Contracted(id) => {
-                write!(f, "contract {id} is applied, which this program does not know; run a newer release")
+                write!(
+                    f,
+                    "contract {id} is applied, which is above this program's floor; run a newer release"
+                )
             }
         }
     }
 }
 
 impl Needs {
+    /// Of these expands and no contract.
     pub fn new(ids: impl IntoIterator<Item = impl Into<String>>) -> Needs {
-        Needs(ids.into_iter().map(Into::into).collect())
+        Needs { expands: ids.into_iter().map(Into::into).collect(), floor: None }
+    }
+
+    pub fn of(migrations: &[Migration]) -> Needs {
+        let (expands, contracts): (Vec<_>, Vec<_>) =
+            migrations.iter().partition(|m| m.phase == Phase::Expand);
+        let expands = expands.into_iter().map(|m| m.id.clone()).collect();
+        Needs { expands, floor: contracts.into_iter().map(Migration::number).max() }
     }
 
     /// Everything that speaks against serving; empty when fit.
     pub fn unmet(&self, serves: &Serves) -> Vec<Reason> {
         let applied = serves.applied();
-        let missing = self.0.iter().filter(|id| !applied.contains(*id)).cloned().map(Reason::Missing);
-        let contracts = serves.contracts().filter(|id| !self.0.contains(*id));
+        let missing = self.expands.iter().filter(|id| !applied.contains(*id)).cloned().map(Reason::Missing);
+        let contracts = serves.contracts().filter(|id| Some(number(id)) > self.floor);
         let contracts: BTreeSet<&str> = contracts.collect();
         missing.chain(contracts.into_iter().map(|id| Reason::Contracted(id.into()))).collect()
     }
@@ -72,6 +89,10 @@ impl Serves {
     }
 }
 
+fn number(id: &str) -> u64 {
+    id.split('_').next().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX)
+}
+
 impl Row {
     fn is_in_force(&self) -> bool {
         matches!(self.state.as_str(), "applied" | "retained")
@@ -83,8 +104,12 @@ mod tests {
     use super::*;
 
     fn check(needs: &[&str], answer: &str, expected: &[&str]) {
+        check_needs(&Needs::new(needs.iter().copied()), answer, expected);
+    }
+
+    fn check_needs(needs: &Needs, answer: &str, expected: &[&str]) {
         let serves: Serves = serde_json::from_str(answer).expect("an answer");
-        let reasons = Needs::new(needs.iter().copied()).unmet(&serves);
+        let reasons = needs.unmet(&serves);
         let words: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         let heads: Vec<&str> = words.iter().filter_map(|reason| reason.split(" is ").next()).collect();
         assert_eq!(heads, expected, "{answer}");
@@ -118,6 +143,31 @@ mod tests {
         check(&["1_a"], &rows(&[a, ("2_b", "contract", "applied")], "null"), &["contract 2_b"]);
         check(&["1_a"], &rows(&[a], r#""2_b""#), &["contract 2_b"]);
         check(&["1_a"], &rows(&[a, ("2_b", "contract", "applied")], r#""2_b""#), &["contract 2_b"]);
-        check(&["1_a", "2_b"], &rows(&[a, ("2_b", "contract", "applied")], r#""2_b""#), &[]);
+    }
+
+    #[test]
+    fn own_contracts_may_be_pending_and_others_may_not_be_above_the_floor() {
+        let a = ("0001_a", "expand", "applied");
+        let contract = |id: &'static str| (id, "contract", "applied");
+        let needs = Needs { expands: ["0001_a".to_string()].into(), floor: Some(10) };
+        check_needs(&needs, &rows(&[a], "null"), &[]);
+        check_needs(&needs, &rows(&[a, contract("0010_own")], r#""0010_own""#), &[]);
+        // Squashed away since, or on a branch: below the floor it was there before.
+        check_needs(&needs, &rows(&[a, contract("0009_other")], r#""0009_other""#), &[]);
+        check_needs(&needs, &rows(&[a, contract("0011_next")], r#""0011_next""#), &["contract 0011_next"]);
+        check_needs(&needs, &rows(&[a], r#""0011_next""#), &["contract 0011_next"]);
+        check_needs(&needs, &rows(&[a, contract("next")], "null"), &["contract next"]);
+    }
+
+    #[test]
+    fn needs_are_what_was_embedded() {
+        let texts = [
+            ("0001_a/up.sql", "CREATE TABLE a (id int);"),
+            ("0002_b/up.sql", "ALTER TABLE a DROP COLUMN id;"),
+            ("0002_b/migration.toml", "phase = \"contract\""),
+        ];
+        let migrations = nica_migrate::source::read_texts(&texts).expect("good migrations");
+        let Needs { expands, floor } = Needs::of(&migrations);
+        assert_eq!((expands, floor), (["0001_a".to_string()].into(), Some(2)));
     }
 }

@@ -14,21 +14,37 @@ use nica_engine::next::Ending;
 use nica_engine::plan::Status;
 use nica_migrate::seed;
 
-pub(super) async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> Result<Carried, Failure> {
+pub(super) async fn settle(
+    hands: &mut Hands,
+    memory: &Memory,
+    run: &OpenRun,
+    ending: Ending,
+) -> Result<Carried, Failure> {
     let retained = retained(run);
+    let reason = reason(memory, run, ending);
     let (env_id, projection) = answered("the state to be settled", read_back(hands)).await?;
     let (fence, host) = (hands.fence, hands.access.host.clone());
-    let tx = hands.guarded().await?;
-    if ending == Ending::Live {
-        control::set_baseline(&tx, &run.plan).await?;
-        // There is no way back from here on, so nothing is left to be taken back.
-        seed::forget_undo(&tx, &run.id).await.map_err(Failure::seeds)?;
-    }
-    let closing = Closing { ending, retained: &retained, projection, fence, host: &host, env_id: &env_id };
-    let anchor = ledger::append(&tx, run, &closing).await?;
-    run::close(&tx, &run.id, ending, &retained).await?;
-    tx.commit().await?;
-    let reason = run.turned.as_ref().map(|t| t.reason.clone());
+    let closing = Closing {
+        ending,
+        retained: &retained,
+        reason: reason.as_deref(),
+        projection,
+        fence,
+        host: &host,
+        env_id: &env_id,
+        accepted: None,
+    };
+    let settled = hands.transact("the settling of the run", async |tx| {
+        if ending == Ending::Live {
+            control::set_baseline(tx, &run.plan).await?;
+            // There is no way back from here on, so nothing is left to be taken back.
+            seed::forget_undo(tx, &run.id).await.map_err(Failure::seeds)?;
+        }
+        let anchor = ledger::append(tx, run, &closing).await?;
+        run::close(tx, &run.id, ending, &retained, reason.as_deref()).await?;
+        Ok(anchor)
+    });
+    let anchor = settled.await?;
     let carried = Carried::Settled { run: run.id.clone(), ending, reason, retained };
     tell(hands, &carried);
     hands.tell(Event::Anchored { entries: anchor.entries, last: anchor.last });
@@ -36,14 +52,34 @@ pub(super) async fn settle(hands: &mut Hands, run: &OpenRun, ending: Ending) -> 
     Ok(carried)
 }
 
-/// The store keeps what is live. The run is settled: a sweep that fails is made up for by the next.
+/// Why a run turned back; of a contract run, how far it came and what stopped it.
+fn reason(memory: &Memory, run: &OpenRun, ending: Ending) -> Option<String> {
+    if ending != Ending::Contracted {
+        return run.turned.as_ref().map(|t| t.reason.clone());
+    }
+    let contracts = || run.plan.steps().filter(|s| s.effect.migration().is_some());
+    let (of, done) = (contracts().count(), contracts().filter(|s| run.statuses[s.n] == Status::Done).count());
+    let stopped = match (&memory.refused, &run.abort_by) {
+        _ if done == of => None,
+        (Some(refused), _) => Some(refused.why.clone()),
+        (None, Some(who)) => Some(format!("aborted by {who}")),
+        (None, None) => Some("the time to go forward has passed".to_string()),
+    };
+    let stopped = stopped.map(|why| format!("; stopped: {why}")).unwrap_or_default();
+    Some(format!("{done} of {of} contracts applied{stopped}"))
+}
+
+/// The store keeps what is live and what was live before it, so that going back needs no file. The run is settled: a
+/// sweep that fails is made up for by the next.
 async fn sweep_store(hands: &Hands, run: &OpenRun, ending: Ending) {
     let live = match ending {
         Ending::Live => Some(run.plan.live_after()),
         _ => run.plan.baseline.clone(),
     };
-    let pins = pins(live.iter().flat_map(|live| live.components.values()));
     let swept = async {
+        let before = answered("what was live before", control::previous(hands.client())).await?;
+        let kept = [live, before];
+        let pins = pins(kept.iter().flatten().flat_map(|live| live.components.values()));
         hands.target()?.pin(hands.fence, pins).await?;
         hands.target()?.gc(hands.fence).await?;
         Ok::<(), Failure>(())
@@ -73,13 +109,13 @@ fn tell(hands: &Hands, carried: &Carried) {
     }
 }
 
-fn retained(run: &OpenRun) -> Vec<String> {
+pub(crate) fn retained(run: &OpenRun) -> Vec<String> {
     let kept = run.plan.steps().filter(|s| run.statuses[s.n] == Status::Retained);
     kept.filter_map(|s| s.effect.migration().map(|m| m.id.clone())).collect()
 }
 
 /// What an outsider would read now; the ledger keeps its hash.
-async fn read_back(hands: &mut Hands) -> Result<(String, Digest), Failure> {
+pub(crate) async fn read_back(hands: &mut Hands) -> Result<(String, Digest), Failure> {
     let control = control::read(hands.client()).await?;
     let env_id = control.map(|c| c.env_id).unwrap_or_default();
     let components = hands.components().await?;

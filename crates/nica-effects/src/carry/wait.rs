@@ -49,7 +49,7 @@ pub(super) async fn wait(
             tell_once(hands, memory, waiting);
             hands.watch_target(LOOK).await?;
         }
-        Waiting::Barrier => {
+        Waiting::Barrier | Waiting::OlderPrograms => {
             tell_once(hands, memory, waiting);
             tokio::time::sleep(POLL).await;
         }
@@ -67,7 +67,7 @@ async fn begin_waiting(
 ) -> Result<(), Failure> {
     memory.waits_for(n);
     let at = At { run: &run.id, n, fence: hands.fence };
-    let ours = step::running_for(hands.client(), at).await?.is_some();
+    let ours = answered("the step's start", step::running_for(hands.client(), at)).await?.is_some();
     if ours && run.statuses[n] == Status::Started {
         return Ok(());
     }

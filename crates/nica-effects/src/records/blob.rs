@@ -29,6 +29,13 @@ pub async fn get(client: &impl GenericClient, name: &Digest) -> Result<Vec<u8>, 
     if Digest::of(&bytes) == *name { Ok(bytes) } else { Err(damaged(name, "its content has another hash")) }
 }
 
+/// As `get`; none where it was never kept.
+pub async fn find(client: &impl GenericClient, name: &Digest) -> Result<Option<Vec<u8>>, RecordError> {
+    let exists = "SELECT EXISTS (SELECT FROM nica.blob WHERE sha256 = $1)";
+    let exists: bool = client.query_one(exists, &[&name.as_str()]).await?.get(0);
+    if exists { get(client, name).await.map(Some) } else { Ok(None) }
+}
+
 pub async fn get_text(client: &impl GenericClient, name: &Digest) -> Result<String, RecordError> {
     String::from_utf8(get(client, name).await?).map_err(|e| damaged(name, &e.to_string()))
 }

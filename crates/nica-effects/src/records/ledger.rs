@@ -7,7 +7,9 @@ use super::RecordError;
 use super::control::digest;
 use super::run::OpenRun;
 use nica_engine::instant::Instant;
-use nica_engine::ledger::{Anchor, ENTRY_FORMAT, Entry, Named, Row, StepLine, Suspect, genesis};
+use nica_engine::ledger::{
+    Accepted, Anchor, ENTRY_FORMAT, ENTRY_FORMAT_1, Entry, Named, Row, StepLine, Suspect, genesis,
+};
 use nica_engine::next::{Direction, Ending};
 use nica_engine::plan::Status;
 use nica_engine::validate::Figures;
@@ -19,10 +21,12 @@ use tokio_postgres::{GenericClient, Row as SqlRow, Transaction};
 pub struct Closing<'a> {
     pub ending: Ending,
     pub retained: &'a [String],
+    pub reason: Option<&'a str>,
     pub projection: Digest,
     pub fence: i64,
     pub host: &'a str,
     pub env_id: &'a str,
+    pub accepted: Option<Accepted>,
 }
 
 /// Every row of the chain, oldest first.
@@ -68,7 +72,7 @@ async fn entry(tx: &Transaction<'_>, run: &OpenRun, closing: &Closing<'_>) -> Re
     let steps = steps(tx, &run.id).await?;
     let judged = run.judged.clone();
     Ok(Entry {
-        format: ENTRY_FORMAT,
+        format: if closing.accepted.is_some() { ENTRY_FORMAT } else { ENTRY_FORMAT_1 },
         n: 0,
         prev: genesis(),
         service: plan.service.clone(),
@@ -90,16 +94,23 @@ async fn entry(tx: &Transaction<'_>, run: &OpenRun, closing: &Closing<'_>) -> Re
         steps,
         direction: run.direction,
         ending: closing.ending,
-        reason: run.turned.as_ref().map(|t| t.reason.clone()),
+        reason: closing.reason.map(str::to_string),
         retained: closing.retained.to_vec(),
         starter: run.starter.clone(),
         host: closing.host.to_string(),
         fence: closing.fence,
         opened_at: instant(&times, 0),
         settled_at: instant(&times, 1),
-        quarantined: suspects(run),
+        quarantined: if accepted_new(run, closing) { Vec::new() } else { suspects(run) },
         lifted: Vec::new(),
+        accepted: closing.accepted.clone(),
     })
+}
+
+/// People took the new release upon themselves: what is the baseline is not under quarantine.
+fn accepted_new(run: &OpenRun, closing: &Closing<'_>) -> bool {
+    let live = closing.accepted.as_ref().and_then(|accepted| accepted.live.as_ref());
+    live.is_some_and(|live| live.hash == run.plan.release)
 }
 
 /// The bake's verdict; a run that never came so far has none.

@@ -164,11 +164,12 @@ pub async fn close(
     run: &str,
     ending: Ending,
     retained: &[String],
+    reason: Option<&str>,
 ) -> Result<(), RecordError> {
-    let update = "UPDATE nica.run SET settled_at = now(), ending = $2, retained = $3 \
+    let update = "UPDATE nica.run SET settled_at = now(), ending = $2, retained = $3, reason = $4 \
                   WHERE id = $1 AND settled_at IS NULL";
     let retained = serde_json::to_value(retained).expect("strings serialise");
-    let rows = tx.execute(update, &[&run, &ending_word(ending), &retained]).await?;
+    let rows = tx.execute(update, &[&run, &ending_word(ending), &retained, &reason]).await?;
     assert_eq!(rows, 1, "under the fence nobody else can have settled run {run}");
     tx.execute("UPDATE nica.control SET open_run = NULL", &[]).await?;
     Ok(())
@@ -187,6 +188,8 @@ pub fn ending_word(ending: Ending) -> &'static str {
         Ending::Absent => "absent",
         Ending::Refused => "refused",
         Ending::Superseded => "superseded",
+        Ending::Contracted => "contracted",
+        Ending::Accepted => "accepted",
     }
 }
 
@@ -216,6 +219,8 @@ pub async fn ending(
         "absent" => Ending::Absent,
         "refused" => Ending::Refused,
         "superseded" => Ending::Superseded,
+        "contracted" => Ending::Contracted,
+        "accepted" => Ending::Accepted,
         other => return Err(damaged(run, &format!("ending `{other}` is unknown"))),
     };
     let retained = serde_json::from_value(row.get(2)).map_err(|e| damaged(run, &e.to_string()))?;

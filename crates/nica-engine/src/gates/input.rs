@@ -37,6 +37,8 @@ pub struct GateInput {
     pub variables: Gathered<BTreeMap<String, Variable>>,
     /// The migrations that the plan applies, in its order.
     pub migrations: Vec<Migration>,
+    /// What contracts have to do with it.
+    pub contracts: Contracts,
     /// What a throw-away database said about them.
     pub certificates: Gathered<Vec<Certificate>>,
     pub approvals: Vec<Signed>,
@@ -49,6 +51,17 @@ pub struct GateInput {
     pub waivers: Vec<Waiver>,
     /// Database time of the environment.
     pub now: Instant,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contracts {
+    /// The plan is a contract run's, not a deploy's.
+    pub run: bool,
+    pub live: Option<Digest>,
+    /// The highest contract that was ever applied in the environment.
+    pub floor: Option<String>,
+    /// Every migration that is there.
+    pub applied: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,10 @@
 //! A class is a promise about going back, and it is proven, not believed: an expand leaves older tables as the old
 //! program knows them, a down takes away nothing that people wrote unless it was parked first.
 
+mod contract;
+
 use super::input::{Certificate, Change, ChangeKind, Removed};
-use super::{Gate, Gathered};
+use super::{Gate, GateInput, Gathered};
 use crate::finding::Finding;
 use crate::release::{Migration, Phase, UndoClass};
 
@@ -21,10 +23,24 @@ pub(super) const GATE: Gate = Gate {
         "unparked",
         "keyless",
         "park-unknown",
+        "below-floor",
+        "after",
+        "not-live",
+        "late",
+        "atomic",
     ],
-    applies: |input| !input.migrations.is_empty(),
-    judge: |input| findings(&input.migrations, &input.certificates),
+    applies: |input| !input.migrations.is_empty() || input.contracts.floor.is_some(),
+    judge,
 };
+
+fn judge(input: &GateInput) -> Vec<Finding> {
+    let mut found = contract::findings(input);
+    match input.contracts.run {
+        false => found.extend(findings(&input.migrations, &input.certificates)),
+        true => found.extend(contract::tried(&input.migrations, &input.certificates)),
+    }
+    found
+}
 
 pub(super) fn findings(migrations: &[Migration], certificates: &Gathered<Vec<Certificate>>) -> Vec<Finding> {
     let certificates = match certificates {

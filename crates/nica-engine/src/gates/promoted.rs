@@ -34,8 +34,10 @@ fn judge_one(input: &GateInput, before: &str) -> Option<Finding> {
         }
     };
     let hash = input.release.hash();
-    // A run that was refused at its opening changed nothing there.
-    let counts = |run: &&Passed| run.release.hash == hash && run.ending != Ending::Refused;
+    // A run that was refused at its opening changed nothing there, and a contract run changes no program.
+    let counts = |run: &&Passed| {
+        run.release.hash == hash && !matches!(run.ending, Ending::Refused | Ending::Contracted)
+    };
     let Some(last) = predecessor.runs.iter().rev().find(counts) else {
         let says = format!("release has never been live in {before}");
         let finding = Finding::refuse("promoted/never", subject, says);

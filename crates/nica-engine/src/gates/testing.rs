@@ -1,6 +1,6 @@
 //! An input that every gate passes, and how a case is checked against it.
 
-use super::input::{Certificate, Contents, GateInput, Predecessor, Removed, RoundTrip, Variable};
+use super::input::{Certificate, Contents, Contracts, GateInput, Predecessor, Removed, RoundTrip, Variable};
 use super::{GATES, judge};
 use crate::approval::{self, Approval};
 use crate::canonical::Digest;
@@ -79,6 +79,7 @@ pub(super) fn good() -> GateInput {
         quarantine: Ok(BTreeMap::new()),
         variables: Ok([("PROD_AUTH_SECRET".to_string(), Variable::Set)].into()),
         migrations: release.migrations.clone(),
+        contracts: Contracts::default(),
         certificates: Ok(vec![certificate()]),
         approvals: vec![],
         consumed: Default::default(),

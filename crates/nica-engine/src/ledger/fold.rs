@@ -28,18 +28,25 @@ pub struct Passed {
     pub settled_at: Instant,
 }
 
-/// What "back" means: the last release that went live.
+/// What "back" means: the last release that went live, or was accepted as what is.
 pub fn baseline(entries: &[Entry]) -> Option<&Named> {
-    last_live(entries).map(|e| &e.release)
+    let live = |entry: &'_ Entry| match entry.ending {
+        Ending::Live => true,
+        Ending::Accepted => entry.accepted.is_some(),
+        _ => false,
+    };
+    let last = entries.iter().rev().find(|entry| live(entry))?;
+    match &last.accepted {
+        Some(accepted) => accepted.live.as_ref(),
+        None => Some(&last.release),
+    }
 }
 
-/// The figures that the next bake is compared with.
+/// The figures that the next bake is compared with: of the run in which the baseline went live.
 pub fn baseline_bake(entries: &[Entry]) -> Option<&Figures> {
-    last_live(entries)?.bake.as_ref()
-}
-
-fn last_live(entries: &[Entry]) -> Option<&Entry> {
-    entries.iter().rev().find(|e| e.ending == Ending::Live)
+    let baseline = baseline(entries)?;
+    let went_live = |entry: &&Entry| entry.ending == Ending::Live && entry.release == *baseline;
+    entries.iter().rev().find(went_live)?.bake.as_ref()
 }
 
 /// Digests under quarantine. Inside one entry what was found stands before what was lifted.

@@ -165,3 +165,25 @@ fn a_quarantine_holds_until_it_is_lifted_by_name() {
     assert!(quarantine(&[bad.clone(), lifted.clone()]).is_empty());
     assert!(quarantine(&[bad.clone(), lifted, bad]).contains_key(&digest));
 }
+
+#[test]
+fn what_was_accepted_by_hand_is_what_back_means() {
+    let accepted = |n: u64, live: Option<&str>| {
+        let named = live.map(|version| entry(version, Ending::Live, 0).release);
+        Entry {
+            n,
+            accepted: Some(Accepted { hash: Digest::of(b"signed"), live: named }),
+            ..entry("2", Ending::Accepted, 9)
+        }
+    };
+    let check = |entries: &[Entry], expected: Option<&str>| {
+        assert_eq!(baseline(entries).map(|named| named.version.as_str()), expected);
+    };
+    let one = entry("1", Ending::Live, 1);
+    check(&[one.clone(), accepted(2, Some("1"))], Some("1"));
+    check(&[one.clone(), accepted(2, Some("2"))], Some("2"));
+    check(&[accepted(1, None)], None);
+    check(&[accepted(1, None), entry("3", Ending::Live, 10)], Some("3"));
+    assert_eq!(baseline_bake(&[one.clone(), accepted(2, Some("1"))]), one.bake.as_ref());
+    assert_eq!(baseline_bake(&[one, accepted(2, Some("2"))]), None, "it never baked to its end");
+}

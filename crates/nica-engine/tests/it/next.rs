@@ -3,10 +3,13 @@
 //!
 //! A row is a moment of one run (`scene`), what is different about it, and what `next` says.
 
+mod accept;
 mod back;
+mod contract;
 mod forward;
 mod scene;
 mod status;
+mod supersede;
 
 use scene::Scene;
 

@@ -1,11 +1,11 @@
 //! The throw-away database, and a session that applies migrations to it exactly as a deployer would.
 
 use super::CertifyError;
-use crate::connect::connect;
+use crate::connect::{DbUrl, connect};
 use crate::fence::Limits;
 use crate::runner::{By, Outcome, RunError, Session};
 use crate::schema;
-use crate::scratch::{ScratchCluster, quoted};
+use crate::scratch::role_sql;
 use crate::source::Migration;
 use std::time::Duration;
 use tokio_postgres::Client;
@@ -26,9 +26,8 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// A new database in the cluster.
-    pub(super) async fn prepare(cluster: &ScratchCluster, database: &str) -> Result<Ground, CertifyError> {
-        let url = cluster.create_database(database).await?;
+    /// In a new, empty database.
+    pub(super) async fn prepare(url: DbUrl) -> Result<Ground, CertifyError> {
         let mut client = connect(&url, "nica certify").await.map_err(crate::scratch::ScratchError::from)?;
         schema::genesis(&mut client, NAME, NAME).await?;
         let session = Session {
@@ -124,8 +123,7 @@ impl Ground {
 
     /// Roles belong to a cluster: the ones that a migration grants to are the real one's.
     async fn create_role(&self, role: &str) -> Result<(), CertifyError> {
-        let sql = format!("CREATE ROLE {}", quoted(role));
-        match self.client().await?.batch_execute(&sql).await {
+        match self.client().await?.batch_execute(&role_sql(role)).await {
             Err(error) if error.code() != Some(&SqlState::DUPLICATE_OBJECT) => {
                 Err(CertifyError::look(&error))
             }

@@ -57,6 +57,8 @@ struct Beat {
 }
 
 const POLL: Duration = Duration::from_millis(50);
+/// For what is said around the taking: none of it waits for anybody.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// True where nobody holds the lease. `$1` is the ttl in seconds. Sessions of other roles show no start time; their
 /// pid alone must do, the ttl decides then.
@@ -237,7 +239,8 @@ async fn heartbeat_session(url: &DbUrl, holder: &Holder, ttl: Duration) -> Resul
     // A row lock that a stopped backend keeps must not keep us: not to be had is not lapsed.
     let limits =
         format!("SET lock_timeout = '{0}ms'; SET statement_timeout = '{0}ms'", ttl.as_millis().max(1));
-    client.batch_execute(&limits).await.map_err(|e| FenceError::of(0, &e))?;
+    let set = async { client.batch_execute(&limits).await.map_err(|e| FenceError::of(0, &e)) };
+    within(ANSWER_LIMIT, set).await?;
     Ok(client)
 }
 
@@ -264,7 +267,8 @@ async fn try_take(client: &Client, holder: &Holder, ttl: Duration) -> Result<Opt
 async fn rename(client: &Client, env: &str, number: i64) -> Result<(), FenceError> {
     let name = session_name(env, number, None)?;
     let sql = format!("SET application_name = '{name}'");
-    client.batch_execute(&sql).await.map_err(|e| FenceError::of(number, &e))
+    within(ANSWER_LIMIT, async { client.batch_execute(&sql).await.map_err(|e| FenceError::of(number, &e)) })
+        .await
 }
 
 /// Read the row, with whether it has lapsed by this ttl.
@@ -276,7 +280,9 @@ pub async fn peek(client: &Client, ttl: Duration) -> Result<LeaseRow, FenceError
         "SELECT l.number, l.holder, l.host, extract(epoch FROM clock_timestamp() - l.beat)::float8, {LAPSED}
          FROM nica.lease l"
     );
-    let row = client.query_one(&sql, &[&ttl.as_secs_f64()]).await.map_err(|e| FenceError::of(0, &e))?;
+    let secs = ttl.as_secs_f64();
+    let row = async { client.query_one(&sql, &[&secs]).await.map_err(|e| FenceError::of(0, &e)) };
+    let row = within(ANSWER_LIMIT, row).await?;
     let age: Option<f64> = row.get(3);
     Ok(LeaseRow {
         number: row.get(0),

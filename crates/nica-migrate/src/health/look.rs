@@ -143,9 +143,7 @@ fn unread(error: &tokio_postgres::Error) -> Problem {
 
 fn unreadable_state(error: &StateError) -> Problem {
     match error {
-        StateError::Sql(why) => {
-            Problem::new(State::Unreachable, format!("the connection broke: {why}"), Vec::new())
-        }
+        StateError::Sql(error) => unread(error),
         // A newer NICA's words: what it did here cannot be judged by this one.
         StateError::Unknown { .. } => {
             Problem::new(State::AheadByContract, format!("failed to {error}; use a newer NICA"), Vec::new())

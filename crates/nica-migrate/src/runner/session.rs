@@ -47,8 +47,7 @@ impl Session {
     pub async fn up(&self, migration: &Migration) -> Result<Outcome, RunError> {
         let mut attempts = self.attempts().await?;
         loop {
-            let statements = lexer::split(&migration.up)?.len();
-            let result = bounded(self.longest(statements), up_once(&mut attempts, migration)).await;
+            let result = bounded(self.up_limit(migration)?, up_once(&mut attempts, migration)).await;
             if let Some(outcome) = attempts.judge(result).await? {
                 return Ok(outcome);
             }
@@ -62,7 +61,7 @@ impl Session {
     pub async fn down(&self, id: &str) -> Result<Outcome, RunError> {
         let mut attempts = self.attempts().await?;
         loop {
-            let result = bounded(self.longest(DOWN_STATEMENTS), down_once(&mut attempts, id)).await;
+            let result = bounded(self.down_limit(), down_once(&mut attempts, id)).await;
             if let Some(outcome) = attempts.judge(result).await? {
                 return Ok(outcome);
             }
@@ -83,6 +82,19 @@ impl Session {
 }
 
 impl Session {
+    /// When the transaction of this migration is given up.
+    ///
+    /// # Errors
+    /// Its text cannot be read.
+    pub fn up_limit(&self, migration: &Migration) -> Result<Duration, RunError> {
+        Ok(self.longest(lexer::split(&migration.up)?.len()))
+    }
+
+    /// When the transaction that takes a migration back is given up.
+    pub fn down_limit(&self) -> Duration {
+        self.longest(DOWN_STATEMENTS)
+    }
+
     /// When a transaction of so many statements is given up: the server gives up each of them first, unless it is
     /// stopped. Records take a few of their own.
     pub(crate) fn longest(&self, statements: usize) -> Duration {

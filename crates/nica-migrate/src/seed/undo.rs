@@ -50,6 +50,16 @@ pub async fn forget_undo(tx: &Transaction<'_>, run: &str) -> Result<u64, SeedErr
     tx.execute_typed(sql, &[(&run, Type::TEXT)]).await.map_err(sql_error("forget what a run changed"))
 }
 
+/// What one run did is another's to take back from now on: it takes that one's place.
+///
+/// # Errors
+/// The connection is lost.
+pub async fn hand_over_undo(tx: &Transaction<'_>, from: &str, to: &str) -> Result<u64, SeedError> {
+    let sql = "UPDATE nica.seed_undo SET run = $2 WHERE run = $1";
+    let values = [(&from as _, Type::TEXT), (&to as _, Type::TEXT)];
+    tx.execute_typed(sql, &values).await.map_err(sql_error("hand over what a run changed"))
+}
+
 /// # Errors
 /// Postgres refuses a row; the caller's transaction is then to be rolled back.
 pub async fn undo(tx: &Transaction<'_>, run: &str) -> Result<Undone, SeedError> {

@@ -66,6 +66,10 @@ impl Manifest {
                 "a contract is forward only: leave class away",
             ),
             (
+                self.phase == Phase::Contract && !self.transaction,
+                "a contract is one transaction: leave transaction away",
+            ),
+            (
                 self.phase == Phase::Expand && self.class != Class::Sticky && !has_down,
                 "only a sticky migration can do without down.sql",
             ),

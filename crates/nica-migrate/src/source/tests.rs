@@ -137,6 +137,12 @@ fn manifest_and_texts_must_fit() {
         ("0001_a", "class = \"parking\"\npark = [\"a.b.c.d\", \"\"]", true, "park `a.b.c.d` must be"),
         ("0001_a", "park = [\"t.a\"]", true, "park needs class"),
         ("0001_a", "phase = \"contract\"", false, ""),
+        (
+            "0001_a",
+            "phase = \"contract\"\ntransaction = false",
+            false,
+            "a contract is one transaction: leave transaction away",
+        ),
         ("0001_a", "phase = \"contract\"\nclass = \"lossless\"", true, "a contract is forward only"),
         ("001_a", "", false, "must be NNNN_name"),
         ("0001_A", "", false, "must be NNNN_name"),

@@ -10,6 +10,7 @@ mod fence;
 mod fingerprint;
 mod genesis;
 mod health;
+mod migrate_down;
 mod migrate_seed;
 mod roles;
 mod running;

@@ -3,7 +3,7 @@
 use super::context::Context;
 use crate::config::variables;
 use crate::exit::Exit;
-use nica_effects::failure::Failure;
+use nica_effects::answer::answered;
 use nica_effects::open;
 use nica_effects::records::run;
 use serde_json::json;
@@ -12,7 +12,8 @@ use std::sync::Arc;
 pub(super) async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
     let access = context.access(env, Arc::new(|_| {}))?;
     let client = open::writer(&access).await?;
-    let wished = run::wish_abort(&client, &variables::actor()).await.map_err(Failure::from)?;
+    let actor = variables::actor();
+    let wished = answered("the wish", run::wish_abort(&client, &actor)).await?;
     let (text, exit) = match wished {
         true => (
             format!(

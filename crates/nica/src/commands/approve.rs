@@ -1,10 +1,11 @@
-//! `nica approve`: a person's signature over one plan, for one environment, for a few hours.
+//! `nica approve`: a person's signature over one plan, or one state to be accepted, for one environment, for a few hours.
 
 use super::context::Context;
 use crate::cli;
 use crate::exit::Exit;
 use crate::plan_file::{self, PlanFile};
 use anyhow::Context as _;
+use nica_engine::Digest;
 use nica_engine::approval::{APPROVAL_FORMAT, Approval, NAMESPACE, VALID_FOR};
 use nica_engine::evidence::Signed;
 use nica_engine::instant::Instant;
@@ -15,12 +16,12 @@ use ssh_key::PrivateKey;
 use std::path::Path;
 
 pub(super) fn run(context: &Context, args: &cli::Approve) -> anyhow::Result<Exit> {
-    let file = PlanFile::read(&args.plan)?;
+    let signs = Signs::read(context, &args.plan)?;
     let key = read_key(&args.key)?;
     let approval = Approval {
         format: APPROVAL_FORMAT,
-        plan_hash: file.plan.hash(),
-        env: file.plan.env.clone(),
+        plan_hash: signs.hash,
+        env: signs.env,
         expiry: now()?.plus(VALID_FOR),
         nonce: nonce(),
     };
@@ -28,8 +29,9 @@ pub(super) fn run(context: &Context, args: &cli::Approve) -> anyhow::Result<Exit
     let signature = signature::sign(&key, NAMESPACE, document.as_bytes()).context("sign the plan")?;
     let path = plan_file::add_approval(&args.plan, &approval, &Signed { document, signature })?;
     let text = format!(
-        "{}approved plan {} for {} until {}\n{}",
-        context.output.plan(&file.plan, None),
+        "{}approved {} {} for {} until {}\n{}",
+        signs.shown,
+        signs.what,
         approval.plan_hash.short(),
         approval.env,
         approval.expiry,
@@ -39,6 +41,30 @@ pub(super) fn run(context: &Context, args: &cli::Approve) -> anyhow::Result<Exit
         .output
         .result(&json!({ "approved": approval.plan_hash, "file": path, "expiry": approval.expiry }), &text);
     Ok(Exit::Done)
+}
+
+/// What is signed, as the signer reads it.
+struct Signs {
+    what: &'static str,
+    hash: Digest,
+    env: String,
+    shown: String,
+}
+
+impl Signs {
+    /// A plan file, else a state that `nica accept-state --out` wrote.
+    fn read(context: &Context, path: &Path) -> anyhow::Result<Signs> {
+        let not_a_plan = match PlanFile::read(path) {
+            Ok(PlanFile { plan, .. }) => {
+                let shown = context.output.plan(&plan, &[], None);
+                return Ok(Signs { what: "plan", hash: plan.hash(), env: plan.env, shown });
+            }
+            Err(error) => error,
+        };
+        let Ok(state) = super::accept_state::read(path) else { return Err(not_a_plan.into()) };
+        let shown = format!("{}\n", context.output.acceptance(&state));
+        Ok(Signs { what: "state", hash: state.hash(), env: state.env, shown })
+    }
 }
 
 /// An OpenSSH private key without a passphrase, as a file.

@@ -1,5 +1,6 @@
 //! What nearly every command needs: the configuration, and how to reach the environment that was named.
 
+use super::certify::{Answers, Means};
 use crate::cli::Global;
 use crate::config::{self, Config, variables};
 use crate::output::Output;
@@ -14,6 +15,10 @@ pub(super) struct Context {
     /// The folder of nica.toml: where relative paths start.
     pub folder: PathBuf,
     pub output: Output,
+    /// What throw-away databases said of migrations.
+    pub answers: Answers,
+    /// A server for throw-away databases.
+    pub scratch: Option<DbUrl>,
 }
 
 /// What was said names nothing that is there.
@@ -40,7 +45,14 @@ impl Unknown {
 impl Context {
     pub(super) fn load(global: &Global, output: Output) -> anyhow::Result<Context> {
         let config = config::load(&global.config)?;
-        Ok(Context { config, folder: folder_of(&global.config), output })
+        let scratch = config.service.scratch_url.as_deref().map(scratch).transpose()?.flatten();
+        let folder = folder_of(&global.config);
+        Ok(Context { config, folder, output, answers: Answers::of_this_user(), scratch })
+    }
+
+    /// What certifying migrations takes.
+    pub(super) fn means(&self) -> Means<'_> {
+        (&self.answers, self.scratch.as_ref())
     }
 
     pub(super) fn environment(&self, name: &str) -> Result<&Environment, Unknown> {
@@ -83,6 +95,12 @@ impl Context {
 pub(super) fn folder_of(file: &std::path::Path) -> PathBuf {
     let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
     std::path::absolute(parent).unwrap_or_else(|_| parent.to_path_buf())
+}
+
+/// Where the variable is not set, there is none: the gate `migration` says so if it needs one.
+fn scratch(variable: &str) -> Result<Option<DbUrl>, Unknown> {
+    let url = variables::variable(variable).map(|text| DbUrl::parse(&text)).transpose();
+    url.map_err(|error| Unknown::BadUrl { variable: variable.to_string(), why: error.to_string() })
 }
 
 fn url(environment: &Environment) -> Result<DbUrl, Unknown> {

@@ -5,10 +5,12 @@ use crate::cli;
 use crate::config::variables;
 use crate::exit::Exit;
 use anyhow::Context as _;
+use nica_effects::answer::answered;
 use nica_effects::failure::Failure;
-use nica_effects::open;
+use nica_effects::{open, sight};
 use nica_migrate::fingerprint::Fingerprint;
 use nica_migrate::health::{self, Health, Limits, Needs};
+use nica_migrate::migrate_down::{self, Caller, MigrateDownError};
 use nica_migrate::migrate_seed::{self, MigrateSeedError, Options, Program, Report};
 use nica_migrate::seed::SeedFile;
 use nica_migrate::source::{self, Migration};
@@ -21,6 +23,7 @@ pub(crate) async fn run(context: &Context, command: &cli::Db) -> anyhow::Result<
     match command {
         cli::Db::MigrateSeed(at) => migrate_seed(context, at).await,
         cli::Db::Healthcheck(at) => healthcheck(context, at).await,
+        cli::Db::Migrate(cli::Migrate::Down(args)) => down(context, args).await,
         cli::Db::Status(env) => status(context, &env.env).await,
         cli::Db::Verify(env) => verify(context, &env.env).await,
         cli::Db::Certify(args) => super::certify::run(context, args).await,
@@ -88,6 +91,30 @@ fn report_text(report: &Report) -> String {
     lines.join("\n")
 }
 
+async fn down(context: &Context, args: &cli::Down) -> anyhow::Result<Exit> {
+    let (who, host) = (variables::actor(), variables::host());
+    let caller = Caller {
+        service: &context.config.service.name,
+        env: args.database.env.as_deref().unwrap_or("dev"),
+        who: &who,
+        host: &host,
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let to = Some(args.to.as_str()).filter(|to| *to != "0");
+    let down = migrate_down::migrate_down(&url(&args.database)?, &caller, to, &Options::default()).await;
+    let undone = match down {
+        Err(MigrateDownError::Connect(error @ ConnectError::Unreachable { .. })) => {
+            return Err(Failure::Unreachable { participant: "database", why: error.to_string() }.into());
+        }
+        Err(MigrateDownError::Fence(error)) => return Err(Failure::from(error).into()),
+        down => down?,
+    };
+    let lines: Vec<String> = undone.iter().map(|id| format!("undone    {id}")).collect();
+    let text = if lines.is_empty() { "nothing to take back".to_string() } else { lines.join("\n") };
+    context.output.result(&json!({ "undone": undone }), &text);
+    Ok(Exit::Done)
+}
+
 async fn healthcheck(context: &Context, at: &cli::Database) -> anyhow::Result<Exit> {
     let (migrations, seeds) = (migrations(context)?, seeds(context)?);
     let owner = at.env.as_deref().map(|env| (context.config.service.name.as_str(), env));
@@ -113,7 +140,7 @@ fn health_text(health: &Health) -> String {
 
 async fn applied(context: &Context, env: &str) -> anyhow::Result<Vec<AppliedMigration>> {
     let client = open::reader(&context.access(env, Arc::new(|_| {}))?).await?;
-    Ok(state::migrations(&client).await?.unwrap_or_default())
+    Ok(answered("the migration table", state::migrations(&client)).await?.unwrap_or_default())
 }
 
 async fn status(context: &Context, env: &str) -> anyhow::Result<Exit> {
@@ -167,5 +194,5 @@ async fn diff(context: &Context, args: &cli::DbDiff) -> anyhow::Result<Exit> {
 
 async fn fingerprint(context: &Context, env: &str) -> anyhow::Result<Fingerprint> {
     let mut client = open::reader(&context.access(env, Arc::new(|_| {}))?).await?;
-    Ok(Fingerprint::read(&mut client).await?)
+    Ok(sight::fingerprint(&mut client).await?)
 }

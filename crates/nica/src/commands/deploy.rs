@@ -1,53 +1,75 @@
 //! `nica deploy`: finish what is open, plan, gate, open, carry to an end.
 
 use super::again::until_answered;
+use super::certify;
 use super::context::Context;
-use super::gathering::{Said, gather};
-use super::preparation::{Preparation, prepare};
-use super::resume;
+use super::gathering::{Asked, gather};
+use super::preparation::{Preparation, Purpose, prepare};
+use super::recorded::Source;
+use super::resume::{self, Left};
 use crate::cli;
 use crate::config::variables;
 use crate::exit::Exit;
 use crate::plan_file::PlanFile;
-use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
+use nica_effects::answer::answered;
 use nica_effects::carry::{Memory, carry};
 use nica_effects::hands::Hands;
-use nica_effects::open;
+use nica_effects::open::{self, NewRun};
+use nica_effects::records::control;
 use nica_effects::records::run::Judged;
 use nica_engine::approval::{self, Approver, Wanted};
 use nica_engine::finding::{GateReport, Verdict};
 use nica_engine::gates::{self, GateInput};
+use nica_engine::plan::Unfit;
+use nica_engine::release::Phase;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What is to be deployed, and the plan that it must come to, where one was written before.
-struct Wish {
-    release: PathBuf,
-    file: ReleaseFile,
-    plan: Option<(PathBuf, PlanFile)>,
+pub(super) struct Wish {
+    pub source: Source,
+    pub plan: Option<(PathBuf, PlanFile)>,
 }
 
 pub(super) async fn run(context: &Context, args: &cli::Deploy) -> anyhow::Result<Exit> {
-    let wish = wish(args)?;
-    let env = &args.env.env;
-    let words = format!("{} → {env}", wish.file.release.version);
-    let access = context.access(env, context.output.sink(&words))?;
+    start(context, &args.env.env, Some(wish(args)?)).await
+}
+
+async fn start(context: &Context, env: &str, wish: Option<Wish>) -> anyhow::Result<Exit> {
+    let what = wish.as_ref().map_or("the release before", |wish| &wish.source.file.release.version);
+    let access = context.access(env, context.output.sink(&format!("{what} → {env}")))?;
     open::genesis(&access).await?;
+    if let Some(wish) = &wish {
+        certify::ahead(context, &access, &wish.source.file, Phase::Expand).await;
+    }
     let mut hands = Hands::take(access).await?;
-    let answer = until_answered(&mut hands, async |hands| deploy(context, hands, env, &wish).await).await;
+    let answer =
+        until_answered(&mut hands, async |hands| deploy(context, hands, env, wish.as_ref()).await).await;
     hands.release().await;
     answer
 }
 
 /// A deploy of an earlier release, by the same rules.
 pub(crate) async fn rollback(context: &Context, args: cli::Rollback) -> anyhow::Result<Exit> {
-    let Some(to) = args.to else {
-        let before = super::ledger::before(context, &args.env.env).await?;
-        anyhow::bail!("find the release to go back to: name its file with --to FILE; {before}");
-    };
-    run(context, &cli::Deploy { env: args.env, release: Some(to), plan: None }).await
+    match args.to {
+        Some(to) => run(context, &cli::Deploy { env: args.env, release: Some(to), plan: None }).await,
+        None => start(context, &args.env.env, None).await,
+    }
+}
+
+/// What was live before, from the records and the target's store. Asked once nothing is open any more: what the open run
+/// came to is part of the question.
+async fn previous(hands: &Hands, env: &str) -> anyhow::Result<Wish> {
+    let before = answered("what was live before", control::previous(hands.client())).await?;
+    let before =
+        before.with_context(|| format!("find the release to go back to: nothing else was live in {env}"))?;
+    let source = Source::with_executables(hands.client(), &before, &hands.access.state).await?;
+    let source = source.with_context(|| {
+        format!("find release {} in the records: name its file with --to", before.version)
+    })?;
+    Ok(Wish { source, plan: None })
 }
 
 fn wish(args: &cli::Deploy) -> anyhow::Result<Wish> {
@@ -57,36 +79,81 @@ fn wish(args: &cli::Deploy) -> anyhow::Result<Wish> {
     };
     let named = args.release.clone().or_else(|| plan.as_ref().map(|(_, file)| file.release_file.clone()));
     let release = named.context("find a release: name one with --release FILE or --plan FILE")?;
-    let file = ReleaseFile::read(&release)?;
-    Ok(Wish { release, file, plan })
+    Ok(Wish { source: Source::of_file(&release)?, plan })
 }
 
-async fn deploy(context: &Context, hands: &mut Hands, env: &str, wish: &Wish) -> anyhow::Result<Exit> {
+/// Without a wish it is the release before the live one.
+async fn deploy(
+    context: &Context,
+    hands: &mut Hands,
+    env: &str,
+    wish: Option<&Wish>,
+) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     hands.start_target().await?;
-    if let Some(exit) = resume::finish_open_run(context, hands).await? {
-        return Ok(exit);
-    }
+    let stuck = match resume::finish_open_run(context, hands).await? {
+        Left::Nothing => None,
+        Left::Ended(exit) => return Ok(exit),
+        Left::Stuck(stuck) => Some(stuck),
+    };
+    let before;
+    let wish = match (wish, &stuck) {
+        (Some(wish), _) => wish,
+        (None, Some(stuck)) => return Ok(stuck.stays(context, None)),
+        (None, None) => {
+            before = previous(hands, env).await?;
+            &before
+        }
+    };
     let components = hands.components().await?;
-    let prepared = prepare(context, env, &wish.file, hands.client_mut(), &components).await?;
+    let purpose = stuck.as_ref().map_or(Purpose::Deploy, |stuck| Purpose::Supersede(&stuck.open));
+    let prepared = prepare(context, env, (purpose, &wish.source), hands.client_mut(), &components).await;
+    let prepared = match (prepared, &stuck) {
+        (Err(error), Some(stuck)) if error.is::<Unfit>() => {
+            return Ok(stuck.stays(context, Some(error.to_string())));
+        }
+        (prepared, _) => prepared?,
+    };
     if prepared.plan.is_empty() {
-        let value = json!({ "end": "live", "changed": false, "version": prepared.plan.version, "exit": 0 });
-        context.output.result(&value, &format!("live: {} already. Exit 0.", prepared.plan.version));
+        let (version, pending) = (&prepared.plan.version, &prepared.pending);
+        let value = json!({ "end": "live", "changed": false, "version": version, "contracts_pending": pending, "exit": 0 });
+        context.output.progress(&context.output.pending(pending, env));
+        context.output.result(&value, &format!("live: {version} already. Exit 0."));
         return Ok(Exit::Done);
     }
-    if let Some(exit) = outdated(context, wish, &prepared) {
+    go(context, hands, env, wish, &prepared, begun).await
+}
+
+/// Gate the plan, open a run for it and carry it to its end.
+pub(super) async fn go(
+    context: &Context,
+    hands: &mut Hands,
+    env: &str,
+    wish: &Wish,
+    prepared: &Preparation,
+    begun: Instant,
+) -> anyhow::Result<Exit> {
+    if let Some(exit) = outdated(context, wish, prepared) {
         return Ok(exit);
     }
-    let said = Said { release: &wish.release, plan: wish.plan.as_ref().map(|(path, _)| path.as_path()) };
-    let input = gather(context, env, &wish.file, &prepared, hands.client(), said).await?;
+    let plan_file = wish.plan.as_ref().map(|(path, _)| path.as_path());
+    let asked = Asked { source: &wish.source, plan_file, tell: &hands.access.sink };
+    let input = gather(context, env, &asked, prepared, hands.client()).await?;
     let report = gates::judge(&input);
-    context.output.progress(&context.output.plan(&prepared.plan, Some(&report)));
-    if let Some(exit) = refused(context, &prepared, &report) {
+    context.output.progress(&context.output.plan(&prepared.plan, prepared.left(), Some(&report)));
+    if let Some(exit) = refused(context, prepared, &report) {
         return Ok(exit);
     }
-    store(hands, &prepared).await?;
+    store(hands, prepared).await?;
     let judged = Judged { approvals: approvers(&input), gates: report, waivers: input.waivers };
-    let as_planned = open::open(hands, &prepared.plan, &variables::actor(), &prepared.texts, &judged).await?;
+    let new = NewRun {
+        plan: &prepared.plan,
+        starter: &variables::actor(),
+        texts: &prepared.texts,
+        judged: &judged,
+        doomed: prepared.doomed.as_ref(),
+    };
+    let as_planned = open::open(hands, &new).await?;
     let mut memory = Memory::drifted(!as_planned);
     let carried = carry(hands, &mut memory).await?;
     let baseline = prepared.plan.baseline.as_ref().map(|b| b.version.as_str());

@@ -4,14 +4,16 @@
 
 use super::context::Context;
 use super::preparation::Preparation;
+use super::recorded::Source;
 use crate::config::variables;
 use crate::plan_file;
 use crate::release_file::ReleaseFile;
+use nica_effects::answer::answered;
+use nica_effects::event::Sink;
 use nica_effects::failure::Failure;
 use nica_effects::open;
 use nica_effects::records::{blob, control, ledger};
 use nica_engine::Digest;
-use nica_engine::evidence::Signed;
 use nica_engine::gates::input::{Contents, Predecessor, Variable};
 use nica_engine::gates::{GateInput, Gathered};
 use nica_engine::instant::Instant;
@@ -25,25 +27,26 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_postgres::Client;
 
-/// What was said on the command line that gates look at.
-#[derive(Clone, Copy)]
-pub(super) struct Said<'a> {
-    pub release: &'a Path,
-    /// The plan file, where the signatures stand beside it.
-    pub plan: Option<&'a Path>,
+/// What is gathered for.
+pub(super) struct Asked<'a> {
+    pub source: &'a Source,
+    /// Approvals stand beside it.
+    pub plan_file: Option<&'a Path>,
+    pub tell: &'a Sink,
 }
 
 pub(super) async fn gather(
     context: &Context,
     env: &str,
-    file: &ReleaseFile,
+    asked: &Asked<'_>,
     prepared: &Preparation,
     client: &Client,
-    said: Said<'_>,
 ) -> anyhow::Result<GateInput> {
+    let Asked { source, plan_file, tell } = *asked;
+    let file = &source.file;
     let environment = context.environment(env)?;
-    let own = entries(client).await;
-    let settled = settled(client).await?;
+    let own = answered("the ledger", entries(client)).await?;
+    let settled = answered("the rules of the last settled run", settled(client)).await?;
     let judged = policy::stricter(settled.policy.as_ref(), &environment.policy);
     let predecessors = predecessors(context, &judged).await;
     let plan = &prepared.plan;
@@ -51,15 +54,16 @@ pub(super) async fn gather(
         service: plan.service.clone(),
         env: env.to_string(),
         release: file.release.clone(),
-        contents: Ok(contents(file)),
+        contents: Ok(contents(source)),
         plan_hash: plan.hash(),
         people: people::stricter(settled.people.as_ref(), &context.config.people),
-        evidence: evidence(said.release),
+        evidence: source.evidence.clone(),
         quarantine: quarantine(&own, &predecessors),
         variables: Ok(secret_variables(env, file)),
         migrations: plan.steps.iter().filter_map(|e| e.migration().cloned()).collect(),
-        certificates: super::certify::certificates(file, plan, client).await,
-        approvals: said.plan.map(plan_file::approvals).transpose()?.unwrap_or_default(),
+        contracts: prepared.contracts.clone(),
+        certificates: super::certify::certificates(context, (file, plan), client, tell).await?,
+        approvals: plan_file.map(plan_file::approvals).transpose()?.unwrap_or_default(),
         consumed: own.as_deref().map(chain::consumed).unwrap_or_default(),
         commits: Ok(file.release.commits.clone()),
         starter: variables::actor(),
@@ -70,42 +74,18 @@ pub(super) async fn gather(
     })
 }
 
-fn contents(file: &ReleaseFile) -> Contents {
-    Contents {
-        hash: file.release.hash(),
-        present: file.entries.values().map(|bytes| Digest::of(bytes)).collect(),
-    }
-}
-
-/// `NAME-VERSION.evidence/KIND.json` beside the release file.
-fn evidence(release: &Path) -> Gathered<BTreeMap<String, Signed>> {
-    let folder = release.with_extension("evidence");
-    let mut found = BTreeMap::new();
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
-        Err(error) => return Err(format!("{}: {error}", folder.display())),
-    };
-    for path in entries.filter_map(|e| Some(e.ok()?.path())) {
-        let (Some(kind), Some("json")) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) else {
-            continue;
-        };
-        let unreadable = |why: String| format!("{}: {why}", path.display());
-        let bytes = std::fs::read(&path).map_err(|e| unreadable(e.to_string()))?;
-        let signed = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
-        found.insert(kind.to_string_lossy().into_owned(), signed);
-    }
-    Ok(found)
+fn contents(source: &Source) -> Contents {
+    let of_file = source.file.entries.values().map(|bytes| Digest::of(bytes));
+    Contents { hash: source.file.release.hash(), present: of_file.chain(source.held.clone()).collect() }
 }
 
 /// The verified chain of an environment; none where NICA was never there.
-async fn entries(client: &Client) -> Gathered<Vec<Entry>> {
-    let control = control::read(client).await.map_err(|e| e.to_string())?;
-    if control.is_none() {
-        return Ok(Vec::new());
+async fn entries(client: &Client) -> Result<Gathered<Vec<Entry>>, Failure> {
+    if control::read(client).await?.is_none() {
+        return Ok(Ok(Vec::new()));
     }
-    let rows = ledger::read(client).await.map_err(|e| e.to_string())?;
-    chain::verify(&rows, None).map_err(|e| e.to_string())
+    let rows = ledger::read(client).await?;
+    Ok(chain::verify(&rows, None).map_err(|e| e.to_string()))
 }
 
 type Found = (Predecessor, Vec<Entry>);
@@ -114,7 +94,8 @@ type Found = (Predecessor, Vec<Entry>);
 async fn predecessors(context: &Context, policy: &Policy) -> BTreeMap<String, Gathered<Found>> {
     let mut found = BTreeMap::new();
     for name in &policy.after {
-        found.insert(name.clone(), predecessor(context, name).await.map_err(|e| format!("{e:#}")));
+        let known = predecessor(context, name).await.map_err(|e| format!("{e:#}"));
+        found.insert(name.clone(), known);
     }
     found
 }
@@ -122,7 +103,7 @@ async fn predecessors(context: &Context, policy: &Policy) -> BTreeMap<String, Ga
 async fn predecessor(context: &Context, env: &str) -> anyhow::Result<Found> {
     let access = context.access(env, Arc::new(|_| {}))?;
     let client = open::reader(&access).await?;
-    let entries = entries(&client).await.map_err(anyhow::Error::msg)?;
+    let entries = answered("its ledger", entries(&client)).await?.map_err(anyhow::Error::msg)?;
     let now = database_time(&client).await?;
     Ok((Predecessor { runs: chain::passed(&entries), now }, entries))
 }
@@ -150,13 +131,13 @@ fn secret_variables(env: &str, file: &ReleaseFile) -> BTreeMap<String, Variable>
     names.filter_map(state).collect()
 }
 
-struct Settled {
-    policy: Option<Policy>,
-    people: Option<People>,
+pub(super) struct Settled {
+    pub(super) policy: Option<Policy>,
+    pub(super) people: Option<People>,
 }
 
 /// The rules of the last settled run.
-async fn settled(client: &Client) -> Result<Settled, Failure> {
+pub(super) async fn settled(client: &Client) -> Result<Settled, Failure> {
     let control = control::read(client).await?;
     let (policy, people) = control.map_or((None, None), |c| (c.policy_hash, c.people_hash));
     Ok(Settled { policy: stored(client, policy).await?, people: stored(client, people).await? })
@@ -168,8 +149,9 @@ async fn stored<T: DeserializeOwned>(client: &Client, name: Option<String>) -> R
     Ok(Some(blob::get_value(client, &digest).await?))
 }
 
-async fn database_time(client: &Client) -> Result<Instant, Failure> {
+pub(super) async fn database_time(client: &Client) -> Result<Instant, Failure> {
     let select = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-    let ms = client.query_one(select, &[]).await.map_err(Failure::sql)?.get(0);
+    let row = async { client.query_one(select, &[]).await.map_err(Failure::sql) };
+    let ms = answered("the database's time", row).await?.get(0);
     Instant::from_unix_ms(ms).ok_or_else(|| Failure::Records(format!("the database's clock says {ms} ms")))
 }

@@ -4,11 +4,10 @@ use super::context::Context;
 use crate::cli;
 use crate::exit::Exit;
 use anyhow::Context as _;
-use nica_effects::failure::Failure;
+use nica_effects::answer::answered;
 use nica_effects::open;
 use nica_effects::records::{control, ledger};
 use nica_engine::ledger::{self as chain, Anchor, Entry, Row};
-use nica_engine::next::Ending;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -79,26 +78,13 @@ pub(super) async fn history(context: &Context, args: &cli::Env) -> anyhow::Resul
     Ok(Exit::Done)
 }
 
-/// What was live before what is live, in words.
-pub(crate) async fn before(context: &Context, env: &str) -> anyhow::Result<String> {
-    let entries = chain::verify(&rows(context, env).await?, None)?;
-    let live = entries.iter().rev().filter(|e| e.ending == Ending::Live);
-    let before = live.map(|e| &e.release).nth(1);
-    Ok(match before {
-        Some(release) => {
-            format!("before this one {} was live (release hash {})", release.version, release.hash)
-        }
-        None => format!("nothing was live in {env} before"),
-    })
-}
-
 async fn rows(context: &Context, env: &str) -> anyhow::Result<Vec<Row>> {
     let access = context.access(env, Arc::new(|_| {}))?;
     let client = open::reader(&access).await?;
-    if control::read(&client).await.map_err(Failure::from)?.is_none() {
+    if answered("the control row", control::read(&client)).await?.is_none() {
         return Ok(Vec::new());
     }
-    Ok(ledger::read(&client).await.map_err(Failure::from)?)
+    Ok(answered("the ledger", ledger::read(&client)).await?)
 }
 
 fn summary(entry: &Entry) -> Value {

@@ -2,21 +2,27 @@
 
 use super::context::Context;
 use super::deploy::absolute;
-use super::gathering::{Said, gather};
-use super::preparation::prepare;
+use super::gathering::{Asked, gather};
+use super::preparation::{Preparation, Purpose, prepare};
+use super::recorded::Source;
 use crate::cli;
 use crate::exit::Exit;
 use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
-use crate::release_file::ReleaseFile;
+use nica_effects::answer::answered;
+use nica_effects::event::Sink;
 use nica_effects::open;
 use nica_effects::process::TargetClient;
-use nica_engine::{Plan, gates};
+use nica_effects::records::{control, run};
+use nica_effects::sight::Components;
+use nica_engine::plan::Unfit;
+use nica_engine::{Direction, Plan, gates};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use tokio_postgres::Client;
 
 pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<Exit> {
-    let file = ReleaseFile::read(&args.release)?;
+    let source = Source::of_file(&args.release)?;
     let env = &args.env.env;
     let access = context.access(env, Arc::new(|_| {}))?;
     let mut client = open::reader(&access).await?;
@@ -25,18 +31,41 @@ pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<E
         // No supervisor was ever started here, or none runs now: nothing is served.
         Err(_) => Default::default(),
     };
-    let prepared = prepare(context, env, &file, &mut client, &components).await?;
-    let said = Said { release: &args.release, plan: args.out.as_deref() };
-    let input = gather(context, env, &file, &prepared, &client, said).await?;
+    let prepared = plan(context, env, &source, &mut client, &components).await?;
+    let output = context.output;
+    let tell: Sink = Arc::new(move |event| output.certifying(&event));
+    let asked = Asked { source: &source, plan_file: args.out.as_deref(), tell: &tell };
+    let input = gather(context, env, &asked, &prepared, &client).await?;
     let report = gates::judge(&input);
     if let Some(out) = &args.out {
         let release_file = absolute(&args.release);
         PlanFile { format: PLAN_FILE_FORMAT, release_file, plan: prepared.plan.clone() }.write(out)?;
     }
-    let text = context.output.plan(&prepared.plan, Some(&report));
-    let value = json!({ "plan": prepared.plan, "hash": prepared.plan.hash(), "gates": report });
+    let text = context.output.plan(&prepared.plan, prepared.left(), Some(&report));
+    let value = json!({ "plan": prepared.plan, "hash": prepared.plan.hash(), "contracts_pending": prepared.pending, "gates": report });
     context.output.result(&value, &text);
     Ok(if prepared.plan.is_empty() { Exit::Done } else { Exit::Changes })
+}
+
+/// Where a run goes back and is open, the plan that would take its place if nothing can settle it.
+async fn plan(
+    context: &Context,
+    env: &str,
+    source: &Source,
+    client: &mut Client,
+    components: &Components,
+) -> anyhow::Result<Preparation> {
+    let managed = answered("the control row", control::read(client)).await?.is_some();
+    let open = if managed { answered("the open run", run::read_open(client)).await? } else { None };
+    if let Some(open) = open.filter(|open| open.direction == Direction::Back) {
+        match prepare(context, env, (Purpose::Supersede(&open), source), client, components).await {
+            Err(error) if error.is::<Unfit>() => {
+                context.output.progress(&format!("run {} is open: {error}", open.id));
+            }
+            prepared => return prepared,
+        }
+    }
+    prepare(context, env, (Purpose::Deploy, source), client, components).await
 }
 
 /// What differs between the plan that was given and the one that would be applied now, line by line.

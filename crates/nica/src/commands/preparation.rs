@@ -1,21 +1,40 @@
 //! From a release file and what is there now to a plan, with everything that opening a run for it needs.
 
 use super::context::Context;
+use super::recorded::Source;
 use crate::config::variables;
 use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
 use nica_effects::process::{SecretValue, secret};
+use nica_effects::records::run::OpenRun;
 use nica_effects::sight::{self, Components};
 use nica_engine::effect::SecretName;
-use nica_engine::plan::{self, Plan, Target};
+use nica_engine::gates::input::Contracts;
+use nica_engine::plan::{self, Doomed, Plan, Target};
 use nica_engine::release::ComponentKind;
+use nica_engine::world::MigrationSeen;
 use nica_engine::{Digest, canonical};
 use nica_migrate::seed::SeedFile;
 use std::collections::BTreeMap;
 use tokio_postgres::Client;
 
+/// What is planned for a release.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    Deploy,
+    Contract,
+    /// In the place of an open run that nothing can settle.
+    Supersede(&'a OpenRun),
+}
+
 pub(super) struct Preparation {
     pub plan: Plan,
+    /// The run that the plan supersedes.
+    pub doomed: Option<OpenRun>,
+    /// What contracts have to do with it, for the gates.
+    pub contracts: Contracts,
+    /// The release's contracts that a deploy leaves to `nica contract`.
+    pub pending: Vec<String>,
     /// Kind and content of every text that the plan names by digest.
     pub texts: Vec<(&'static str, Vec<u8>)>,
     pub executables: Vec<(Digest, Vec<u8>)>,
@@ -23,13 +42,21 @@ pub(super) struct Preparation {
     pub secrets: Vec<SecretValue>,
 }
 
+impl Preparation {
+    /// Contracts that this plan does not apply.
+    pub(super) fn left(&self) -> &[String] {
+        if self.plan.is_contract() { &[] } else { &self.pending }
+    }
+}
+
 pub(super) async fn prepare(
     context: &Context,
     env: &str,
-    file: &ReleaseFile,
+    (purpose, source): (Purpose<'_>, &Source),
     client: &mut Client,
     components: &Components,
 ) -> anyhow::Result<Preparation> {
+    let file = &source.file;
     let environment = context.environment(env)?;
     let release = &file.release;
     let seeds = seed_files(file)?;
@@ -41,18 +68,38 @@ pub(super) async fn prepare(
         let name = secret::name(&state, value)?;
         names.entry(component.clone()).or_default().insert(variable.clone(), name);
     }
+    let pending = plan::contracts_pending(release, &sight.world).iter().map(|m| m.id.clone()).collect();
+    let (baseline, floor) = sight.control.map_or((None, None), |c| (c.baseline, c.compat_floor));
+    let there = sight.world.migrations.iter().filter(|(_, seen)| **seen == MigrationSeen::Applied);
+    let contracts = Contracts {
+        run: matches!(purpose, Purpose::Contract),
+        live: baseline.as_ref().map(|live| live.release.clone()),
+        floor,
+        applied: there.map(|(id, _)| id.clone()).collect(),
+    };
     let target = Target {
         env,
         release,
-        baseline: sight.control.and_then(|c| c.baseline),
+        baseline,
         secrets: &names,
         policy: environment.policy.clone(),
         people: context.config.people.hash(),
         projection: sight.projection.hash(),
     };
+    let (plan, doomed) = match purpose {
+        Purpose::Deploy => (plan::plan(target, &sight.world), None),
+        Purpose::Contract => (plan::contract(target, &sight.world), None),
+        Purpose::Supersede(open) => {
+            let old = Doomed { run: &open.id, plan: &open.plan, statuses: &open.statuses };
+            (plan::supersede(target, &sight.world, &old)?, Some(open.clone()))
+        }
+    };
     Ok(Preparation {
-        plan: plan::plan(target, &sight.world),
-        texts: texts(file, context),
+        plan,
+        doomed,
+        contracts,
+        pending,
+        texts: texts(source, context),
         executables: executables(file),
         secrets: values.into_values().collect(),
     })
@@ -80,19 +127,26 @@ fn secret_values(env: &str, file: &ReleaseFile) -> BTreeMap<(String, String), Se
     values
 }
 
-fn texts(file: &ReleaseFile, context: &Context) -> Vec<(&'static str, Vec<u8>)> {
+/// The release itself and the evidence that came with it are kept too: whoever contracts or goes back later may have no
+/// file any more.
+fn texts(source: &Source, context: &Context) -> Vec<(&'static str, Vec<u8>)> {
     let kind = |name: &str| match name {
         name if name.starts_with("migrations/") => Some("sql"),
         name if name.starts_with("seeds/") => Some("seed"),
         _ => None,
     };
-    let sources = file.entries.iter().filter_map(|(name, bytes)| Some((kind(name)?, bytes.clone())));
+    let sources = source.file.entries.iter().filter_map(|(name, bytes)| Some((kind(name)?, bytes.clone())));
     // Named by the plan as well: the next plan is judged by the stricter of these people and its own.
     let people = canonical::to_bytes(&context.config.people);
-    sources.chain([("people", people)]).collect()
+    let evidence = source.evidence.iter().flat_map(|found| found.values());
+    let evidence = evidence.map(|signed| ("evidence", canonical::to_bytes(signed)));
+    let release = canonical::to_bytes(&source.file.release);
+    sources.chain(evidence).chain([("people", people), ("release", release)]).collect()
 }
 
 fn executables(file: &ReleaseFile) -> Vec<(Digest, Vec<u8>)> {
     let programs = file.release.components.iter().filter(|c| c.kind == ComponentKind::Executable);
-    programs.map(|c| (c.digest.clone(), file.entries[&format!("bin/{}", c.digest)].clone())).collect()
+    let bytes = |digest: &Digest| file.entries.get(&format!("bin/{digest}")).cloned();
+    // What the records name without holding it is in the target's store already.
+    programs.filter_map(|c| Some((c.digest.clone(), bytes(&c.digest)?))).collect()
 }

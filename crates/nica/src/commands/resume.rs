@@ -35,19 +35,54 @@ async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {
     Ok(report(context, &carried, &open.plan.version, baseline, begun))
 }
 
-/// Carry what somebody left open. An exit is answered where the run stays open, so that nothing new can begin, and
-/// where it is our own, whose opening we did not hear of.
-pub(super) async fn finish_open_run(context: &Context, hands: &mut Hands) -> anyhow::Result<Option<Exit>> {
+/// What became of a run that somebody had left open.
+pub(super) enum Left {
+    /// Nothing is open.
+    Nothing,
+    /// It is open still, so that nothing new can begin; or it was our own, whose opening we did not hear of.
+    Ended(Exit),
+    /// Nothing can settle it; a newer release may take its place.
+    Stuck(Box<Stuck>),
+}
+
+pub(super) struct Stuck {
+    pub open: run::OpenRun,
+    carried: Carried,
+    begun: Instant,
+}
+
+impl Stuck {
+    /// Say that it stays open, and why no newer release takes its place.
+    pub(super) fn stays(&self, context: &Context, why: Option<String>) -> Exit {
+        if let Some(why) = why {
+            context.output.progress(&format!("not superseded: {why}"));
+        }
+        let baseline = self.open.plan.baseline.as_ref().map(|b| b.version.as_str());
+        report(context, &self.carried, &self.open.plan.version, baseline, self.begun)
+    }
+}
+
+/// Carry what somebody left open.
+pub(super) async fn finish_open_run(context: &Context, hands: &mut Hands) -> anyhow::Result<Left> {
     let begun = Instant::now();
     let Some(open) = open::open_run(hands).await? else {
-        return Ok(None);
+        return Ok(Left::Nothing);
     };
     let carried = carry_open(hands, &open).await?;
-    if matches!(carried, Carried::Settled { .. }) && !hands.began(&open.id) {
-        return Ok(None);
+    if let Carried::Settled { .. } = carried {
+        if !hands.began(&open.id) {
+            return Ok(Left::Nothing);
+        }
+        let stuck = Stuck { open, carried, begun };
+        return Ok(Left::Ended(stuck.stays(context, None)));
     }
-    let baseline = open.plan.baseline.as_ref().map(|b| b.version.as_str());
-    Ok(Some(report(context, &carried, &open.plan.version, baseline, begun)))
+    // As it stands now: carrying it has moved its steps.
+    let open = open::open_run(hands).await?.unwrap_or(open);
+    let stuck = Stuck { open, carried, begun };
+    Ok(match stuck.carried {
+        Carried::Stuck(_) => Left::Stuck(Box::new(stuck)),
+        _ => Left::Ended(stuck.stays(context, None)),
+    })
 }
 
 async fn carry_open(hands: &mut Hands, open: &run::OpenRun) -> anyhow::Result<Carried> {
@@ -74,7 +109,7 @@ pub(super) fn report(
     let (value, text) = match carried {
         Carried::Settled { ending, reason, retained, run } => (
             json!({ "end": ending, "version": version, "run": run, "reason": reason, "retained": retained, "seconds": seconds, "exit": exit as u8 }),
-            output::ending(*ending, version, baseline, seconds, exit as u8),
+            output::ending((*ending, reason.as_deref()), version, baseline, seconds, exit as u8),
         ),
         Carried::Interrupted => (
             json!({ "end": "interrupted", "version": version, "exit": exit as u8 }),
@@ -89,7 +124,9 @@ pub(super) fn report(
         ),
         Carried::Stuck(why) => (
             json!({ "end": "stuck", "version": version, "reason": why, "exit": exit as u8 }),
-            format!("stuck: {why}\n  = next: mend it, then nica resume"),
+            format!(
+                "stuck: {why}\n  = next: mend it, then nica resume; or nica deploy a newer release; or have two people sign it: nica accept-state"
+            ),
         ),
     };
     context.output.result(&value, &text);
@@ -98,7 +135,7 @@ pub(super) fn report(
 
 fn exit(carried: &Carried) -> Exit {
     match carried {
-        Carried::Settled { ending: Ending::Live, .. } => Exit::Done,
+        Carried::Settled { ending: Ending::Live | Ending::Contracted | Ending::Accepted, .. } => Exit::Done,
         Carried::Settled { ending: Ending::Back | Ending::Absent, .. } => Exit::Back,
         Carried::Settled { ending: Ending::Refused | Ending::Superseded, .. } => Exit::Outdated,
         Carried::Interrupted => interrupted(),

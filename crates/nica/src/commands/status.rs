@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use crate::exit::Exit;
+use nica_effects::answer::answered;
 use nica_effects::failure::Failure;
 use nica_effects::open;
 use nica_effects::perform::describe;
@@ -42,13 +43,13 @@ pub(super) async fn run(context: &Context, env: Option<&str>) -> anyhow::Result<
 async fn status(context: &Context, env: &str) -> anyhow::Result<(Value, String)> {
     let access = context.access(env, Arc::new(|_| {}))?;
     let client = open::reader(&access).await?;
-    let Some(control) = control::read(&client).await.map_err(Failure::from)? else {
+    let Some(control) = answered("the control row", control::read(&client)).await? else {
         return Ok((
             json!({ "env": env, "live": null }),
             format!("{env:<8} nothing: no release was ever delivered here"),
         ));
     };
-    let open = match run::read_open(&client).await.map_err(Failure::from)? {
+    let open = match answered("the open run", run::read_open(&client)).await? {
         Some(run) => Some(open_run(context, env, &client, run).await?),
         None => None,
     };
@@ -72,7 +73,7 @@ struct Open {
 }
 
 async fn open_run(context: &Context, env: &str, client: &Client, run: OpenRun) -> anyhow::Result<Open> {
-    let age = run::age(client, &run.id).await.map_err(Failure::from)?;
+    let age = answered("the run's age", run::age(client, &run.id)).await?;
     let ttl = context.environment(env)?.policy.limits.lease_ttl;
     let lease = fence::peek(client, ttl).await.map_err(Failure::from)?;
     let acting = Some(&lease).filter(|lease| !lease.lapsed).and_then(|lease| {

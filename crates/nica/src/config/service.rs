@@ -9,7 +9,7 @@ use nica_engine::policy::Signer;
 use nica_engine::signature::Key;
 use std::collections::BTreeMap;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Service {
     pub name: String,
     /// Folders, beside nica.toml.
@@ -17,6 +17,8 @@ pub(crate) struct Service {
     pub seeds: String,
     /// The file of people, beside nica.toml.
     pub people: Option<String>,
+    /// The variable with the URL of a server for throw-away databases, where no server programs are installed.
+    pub scratch_url: Option<String>,
 }
 
 pub(super) fn read(root: Section<'_>, people: People) -> Config {
@@ -24,7 +26,7 @@ pub(super) fn read(root: Section<'_>, people: People) -> Config {
         Some(section) => service(&section),
         None => {
             root.missing("service", "{ name = \"…\" }");
-            Service { name: String::new(), migrations: String::new(), seeds: String::new(), people: None }
+            Service::default()
         }
     };
     let components: Vec<_> = root.list("component").iter().map(component::read).collect();
@@ -47,6 +49,7 @@ fn service(section: &Section<'_>) -> Service {
         migrations: section.text_or("migrations", "migrations"),
         seeds: section.text_or("seeds", "seeds"),
         people: section.text("people"),
+        scratch_url: section.variable("scratch_url"),
     };
     section.finish();
     service

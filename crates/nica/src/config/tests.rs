@@ -583,3 +583,17 @@ fn the_files_at_the_root_of_this_project_load() {
     let able = config.people.0.keys().filter(|name| config.people.may_approve(name)).count();
     assert!(prod.approvals >= 2 && able >= prod.approvals as usize, "{able} people may approve for prod");
 }
+
+#[test]
+fn a_server_for_throw_away_databases_is_named_by_a_variable() {
+    let named = |line: &str| {
+        let nica = GOOD.replacen("[service]\n", &format!("[service]\n{line}"), 1);
+        parse(("nica.toml", &nica), Some(("people.toml", PEOPLE))).map(|config| config.service.scratch_url)
+    };
+    assert_eq!(named("").expect("good"), None);
+    assert_eq!(named("scratch_url = { env = \"SCRATCH\" }\n").expect("good"), Some("SCRATCH".to_string()));
+    assert!(
+        named("scratch_url = \"postgresql://user:secret@host/db\"\n").is_err(),
+        "no URL stands in a file"
+    );
+}

@@ -1,10 +1,12 @@
 //! What people read: a plan as a diff, a run as one line per change.
 
+pub(super) mod acceptance;
 pub(super) mod gates;
 
 use super::{Output, screen};
-use nica_effects::event::Event;
+use nica_effects::event::{Event, certifying_words};
 use nica_engine::next::Ending;
+use nica_engine::release::Phase;
 use nica_engine::{Effect, Plan};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -45,6 +47,12 @@ impl Live {
 
     fn line(&self, event: &Event) -> Option<(&'static str, String)> {
         let line = match event {
+            Event::Certifying { migrations } => {
+                self.mark('▸', "certifying", &certifying_words(*migrations), None)
+            }
+            Event::Certified { migrations, ms } => {
+                self.mark('✓', "certified", &certifying_words(*migrations), Some(*ms))
+            }
             Event::Opened { run, .. } => format!("deploy {}   run {run}", self.words),
             Event::Resumed { run, direction, .. } => format!("run {run} was left open, going {direction}"),
             Event::Admitted { fence, participants } => {
@@ -123,13 +131,14 @@ fn kind(event: &Event) -> &'static str {
 
 /// How a run ended, as its last line.
 pub(crate) fn ending(
-    ending: Ending,
+    (ending, reason): (Ending, Option<&str>),
     version: &str,
     baseline: Option<&str>,
     seconds: f64,
     exit: u8,
 ) -> String {
     let back = baseline.unwrap_or("nothing");
+    let reason = reason.unwrap_or_default();
     match ending {
         Ending::Live => format!("live: {version} after {seconds:.1} s. Exit {exit}."),
         Ending::Back => format!("back at {back} after {seconds:.1} s. Exit {exit}."),
@@ -137,6 +146,10 @@ pub(crate) fn ending(
             format!("{version} was taken away again after {seconds:.1} s; nothing is live. Exit {exit}.")
         }
         Ending::Refused => format!("refused: the world is not the planned one. Exit {exit}."),
+        Ending::Contracted => {
+            format!("contract run over: {reason}; {version} after {seconds:.1} s. Exit {exit}.")
+        }
+        Ending::Accepted => format!("{reason}. Exit {exit}."),
         Ending::Superseded => format!("superseded after {seconds:.1} s. Exit {exit}."),
     }
 }
@@ -150,6 +163,12 @@ pub(super) fn plan(plan: &Plan) -> String {
         &mut text,
         format!("plan {}  {} {} → {}   (live: {live})\n", hash.short(), plan.service, plan.version, plan.env),
     );
+    if let Some(old) = &plan.supersedes {
+        line(
+            &mut text,
+            format!("  supersedes run {} to {}, with all that it left to undo", old.run, old.version),
+        );
+    }
     if plan.is_empty() {
         line(&mut text, "  = unchanged: this release is live".to_string());
     }
@@ -158,9 +177,22 @@ pub(super) fn plan(plan: &Plan) -> String {
             line(&mut text, format!("  {room:<10} {what}"));
         }
     }
+    if plan.is_contract() {
+        line(&mut text, "\ngoing back: never; older releases can no longer run here afterwards".to_string());
+        return text;
+    }
     let keeps = if plan.keeps.is_empty() { "nothing".to_string() } else { plan.keeps.join(", ") };
     line(&mut text, format!("\ngoing back keeps: {keeps}"));
     text
+}
+
+/// Contracts that wait for a run of their own.
+pub(super) fn pending(contracts: &[String], env: &str) -> String {
+    if contracts.is_empty() {
+        return String::new();
+    }
+    let next = format!("nica contract --env {env}, once this release is live");
+    format!("contracts pending: {}\n  = next: {next}\n", contracts.join(", "))
 }
 
 fn line(text: &mut String, line: String) {
@@ -176,7 +208,10 @@ fn change(effect: &Effect) -> Option<(&'static str, String)> {
             } else {
                 format!(": {}", migration.park.join(", "))
             };
-            ("database", format!("+ {:<28} expand    {class}{park}", migration.id))
+            match migration.phase {
+                Phase::Expand => ("database", format!("+ {:<28} expand    {class}{park}", migration.id)),
+                Phase::Contract => ("database", format!("- {:<28} contract  forward only", migration.id)),
+            }
         }
         Effect::Unpark { migration, .. } => ("database", format!("~ parked values of {migration} move back")),
         Effect::Seeds { files } => {

@@ -9,7 +9,7 @@ mod group;
 pub(super) use draw::{Size, draw};
 
 use group::{Group, Mark};
-use nica_effects::event::{Event, Outline};
+use nica_effects::event::{Event, Outline, certifying_words};
 use nica_engine::Effect;
 use nica_engine::next::Ending;
 use std::sync::Arc;
@@ -54,6 +54,7 @@ struct Undo {
     waits_for: Option<String>,
 }
 
+const CERTIFY: &str = "certify";
 const ADMITTED: &str = "admitted";
 const FINISH: &str = "finish";
 
@@ -72,6 +73,8 @@ impl Tree {
 
     fn event(&mut self, at: Duration, event: &Event) {
         match event {
+            Event::Certifying { migrations } => self.certifying(at, *migrations),
+            Event::Certified { .. } => self.certified(at),
             Event::Opened { run, outline } | Event::Resumed { run, outline, .. } => {
                 self.begin(at, run, outline)
             }
@@ -106,11 +109,25 @@ impl Tree {
         }
     }
 
+    fn certifying(&mut self, at: Duration, migrations: usize) {
+        if self.group(CERTIFY).is_none() {
+            self.groups.insert(0, Group::new(CERTIFY));
+        }
+        self.run_group(at, CERTIFY, certifying_words(migrations));
+    }
+
+    fn certified(&mut self, at: Duration) {
+        if let Some(n) = self.group(CERTIFY) {
+            self.groups[n].finish(at);
+        }
+    }
+
     fn begin(&mut self, at: Duration, run: &str, outline: &Arc<Outline>) {
-        let admitted = self.groups.iter().find(|group| group.name == ADMITTED).cloned();
+        let before = |group: &Group| group.name == CERTIFY || group.name == ADMITTED;
+        self.groups.retain(before);
         self.run = Some(run.to_string());
         self.outline = Arc::clone(outline);
-        self.groups = admitted.into_iter().chain(group::of(outline)).collect();
+        self.groups.extend(group::of(outline));
         if let Some(reason) = outline.turned.clone() {
             self.turn(at, Failed { reason, component: None, log: Vec::new() });
         }

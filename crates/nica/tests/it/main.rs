@@ -1,4 +1,13 @@
-//! `nica` as its user meets it: the program itself, on a real terminal, with a real database and a real service.
+//! `nica` as its user meets it: the program itself, with a real database, a real target and a real terminal.
 
+mod accept;
+mod certify;
+mod contract;
+mod denied;
+mod gate;
+mod lost;
 mod place;
+mod proxy;
+mod rollback;
+mod supersede;
 mod terminal;

@@ -15,6 +15,16 @@ struct Session {
     bytes: Vec<u8>,
 }
 
+/// On a terminal that can move its cursor.
+fn nica(place: &Place, args: &[&str]) -> Command {
+    let mut command = place.command(args);
+    command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
+    command
+}
+
+/// Long enough to be seen.
+const BAKE: &str = "1s";
+
 /// Runs it on a terminal and waits for its end. `press`: Ctrl-C, once this is on the screen.
 fn run(mut command: Command, press: Option<&str>) -> Session {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo terminal");
@@ -79,14 +89,15 @@ impl Session {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_of_24_by_80_shows_one_tree_and_keeps_it() {
     let place = Place::new().await;
-    let good = place.release("1", "");
-    let deploy = place.nica(&["deploy", "--env", "dev", "--release", &good]);
+    place.policy("serve", BAKE);
+    let good = place.release("1", &[]).await;
+    let deploy = nica(&place, &["deploy", "--env", "dev", "--release", &good]);
     let live = tokio::task::spawn_blocking(move || run(deploy, None)).await.expect("no panic");
     assert_eq!(live.code, Some(0), "{}", live.contents());
     live.shows(&[
         "deploy 1 → dev",
         "✓ admitted",
-        "✓ backend            2/2 ready",
+        "✓ api                1/1 ready",
         "✓ bake",
         "✓ finish",
         "live: 1 after",
@@ -94,34 +105,31 @@ async fn a_terminal_of_24_by_80_shows_one_tree_and_keeps_it() {
     assert_eq!(live.contents().matches("admitted").count(), 1, "drawn over, not below:\n{}", live.contents());
     assert!(live.pictures.iter().any(|picture| picture.contains("▸ bake")), "it was seen to bake");
 
-    let bad = place.release("2", ", BEHAVIOUR = \"exit\"");
-    let deploy = place.nica(&["deploy", "--env", "dev", "--release", &bad]);
+    let ends = place.path("ends");
+    std::fs::write(&ends, "").expect("there is room");
+    place.policy(&format!("serve {}", ends.display()), BAKE);
+    let bad = place.release("2", &[]).await;
+    let deploy = nica(&place, &["deploy", "--env", "dev", "--release", &bad]);
     let back = tokio::task::spawn_blocking(move || run(deploy, None)).await.expect("no panic");
     assert_eq!(back.code, Some(20), "{}", back.contents());
-    let log = "│ failed to read configuration: this version exits";
-    back.shows(&[
-        "✗ backend",
-        "failed to roll out backend: crash loop",
-        "┌ backend",
-        log,
-        "↺ undo",
-        "back at 1",
-    ]);
+    let log = "│ failed to start: this version ends at once";
+    back.shows(&["✗ api", "failed to roll out api: crash loop", "┌ api", log, "↺ undo", "back at 1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupt_leaves_the_tree_and_says_what_is_open() {
     let place = Place::new().await;
-    let file = place.release("1", "");
-    let deploy = place.nica(&["deploy", "--env", "dev", "--release", &file]);
+    place.policy("serve", BAKE);
+    let file = place.release("1", &[]).await;
+    let deploy = nica(&place, &["deploy", "--env", "dev", "--release", &file]);
     let stopped = tokio::task::spawn_blocking(move || run(deploy, Some("▸ bake"))).await.expect("no panic");
     assert_eq!(stopped.code, Some(130), "{}", stopped.contents());
-    stopped.shows(&["✓ admitted", "✓ backend", "▸ bake", "interrupted: the run is open", "Exit 130."]);
-    let status = place.nica(&["status"]).output().expect("it runs");
+    stopped.shows(&["✓ admitted", "✓ api", "▸ bake", "interrupted: the run is open", "Exit 130."]);
+    let status = nica(&place, &["status"]).output().expect("it runs");
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
     let parts = ["1 is baking, open for", "nobody acts", "= next: nica resume --env dev"];
     assert!(parts.iter().all(|part| status.contains(part)), "{status}");
-    let resume = place.nica(&["resume", "--env", "dev"]);
+    let resume = nica(&place, &["resume", "--env", "dev"]);
     let live = tokio::task::spawn_blocking(move || run(resume, None)).await.expect("no panic");
     assert_eq!(live.code, Some(0), "{}", live.contents());
     live.shows(&["deploy 1 → dev", "✓ finish", "live: 1 after"]);
@@ -130,8 +138,9 @@ async fn an_interrupt_leaves_the_tree_and_says_what_is_open() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_that_cannot_move_its_cursor_gets_plain_lines() {
     let place = Place::new().await;
-    let file = place.release("1", "");
-    let mut deploy = place.nica(&["deploy", "--env", "dev", "--release", &file]);
+    place.policy("serve", BAKE);
+    let file = place.release("1", &[]).await;
+    let mut deploy = nica(&place, &["deploy", "--env", "dev", "--release", &file]);
     deploy.env("TERM", "dumb");
     let live = tokio::task::spawn_blocking(move || run(deploy, None)).await.expect("no panic");
     assert_eq!(live.code, Some(0), "{}", live.contents());

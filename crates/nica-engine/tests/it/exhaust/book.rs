@@ -10,7 +10,7 @@ use super::state::{MIGRATIONS, PARTS, Part};
 use nica_engine::canonical::Digest;
 use nica_engine::effect::{Desired, Effect, Generation};
 use nica_engine::next::{Action, Direction, Ending, next};
-use nica_engine::plan::{Live, Plan, Status, desired, plan};
+use nica_engine::plan::{Doomed, Live, Plan, Status, contract, desired, plan, supersede};
 use nica_engine::release::Release;
 use nica_engine::world::{ComponentSeen, MigrationSeen, Refused, SeedsSeen, Verdict, World};
 use real::{release, target};
@@ -20,8 +20,10 @@ use std::rc::Rc;
 
 pub(crate) const STATUSES: [Status; 6] =
     [Status::Pending, Status::Started, Status::Done, Status::UndoStarted, Status::Undone, Status::Retained];
-pub(crate) const ENDINGS: [Ending; 5] =
-    [Ending::Live, Ending::Back, Ending::Absent, Ending::Refused, Ending::Superseded];
+pub(crate) const ENDINGS: [Ending; 6] =
+    [Ending::Live, Ending::Back, Ending::Absent, Ending::Refused, Ending::Superseded, Ending::Contracted];
+/// The contract that N and later releases have.
+pub(crate) const CONTRACT: &str = "0003_drop";
 const NAMES: [&str; PARTS] = ["backend", "reader"];
 const IDS: [&str; MIGRATIONS] = ["0001_note", "0002_more"];
 
@@ -34,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) seeds_to_undo: bool,
     pub(crate) parts: [Part; PARTS],
     pub(crate) sessions: bool,
+    pub(crate) old_sessions: bool,
+    pub(crate) contracted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,11 +94,14 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
 }
 
+/// Contract, from, to, seen; and the run that is superseded, with its statuses.
+type PlanKey = (bool, u8, u8, Seen, (u8, u32));
+
 pub(crate) struct Book {
     releases: Vec<Release>,
     desired: Vec<BTreeMap<String, Desired>>,
     plans: RefCell<Vec<Rc<Planned>>>,
-    plan_ids: RefCell<HashMap<(u8, u8, Seen), u8>>,
+    plan_ids: RefCell<HashMap<PlanKey, u8>>,
     answers: RefCell<HashMap<Question, Rc<[Said]>>>,
 }
 
@@ -113,7 +120,7 @@ impl Book {
 
     /// The real plan from what was seen to a release, numbered.
     pub(crate) fn plan(&self, rules: &Rules, base: u8, to: u8, seen: Seen) -> u8 {
-        let key = (base, to, projection(seen));
+        let key = (false, base, to, projection(seen), (0, 0));
         if let Some(id) = self.plan_ids.borrow().get(&key) {
             return *id;
         }
@@ -128,10 +135,65 @@ impl Book {
                 _ => 0,
             });
         }
-        let id = self.plans.borrow().len() as u8 + 1;
-        self.plans.borrow_mut().push(Rc::new(Planned { base, target: to, plan }));
+        self.number(key, Planned { base, target: to, plan })
+    }
+
+    /// The real plan of the contract run for what is live.
+    pub(crate) fn plan_contract(&self, rules: &Rules, live: u8, seen: Seen) -> u8 {
+        let key = (true, live, live, projection(seen), (0, 0));
+        if let Some(id) = self.plan_ids.borrow().get(&key) {
+            return *id;
+        }
+        let world = self.world(rules, live, seen, Chance::Nothing);
+        let release = &self.releases[usize::from(live)];
+        let plan = contract(target(release, Some(self.live(live)), projected(seen)), &world);
+        self.number(key, Planned { base: live, target: live, plan })
+    }
+
+    /// The real plan that takes the open run's place; none where it cannot.
+    pub(crate) fn plan_supersede(
+        &self,
+        rules: &Rules,
+        to: u8,
+        (old, statuses): (u8, u32),
+        seen: Seen,
+    ) -> Option<u8> {
+        let open = self.planned(old);
+        let key = (false, open.base, to, projection(seen), (old, statuses));
+        if let Some(id) = self.plan_ids.borrow().get(&key) {
+            return Some(*id);
+        }
+        let world = self.world(rules, to, seen, Chance::Nothing);
+        let live = (open.base > 0).then(|| self.live(open.base));
+        let target = target(&self.releases[usize::from(to)], live, projected(seen));
+        let statuses = unpacked(statuses, open.plan.steps.len());
+        let doomed = Doomed { run: "old", plan: &open.plan, statuses: &statuses };
+        let mut taken = supersede(target.clone(), &world, &doomed).ok()?;
+        if rules.is(Wrong::SupersedeForgets) {
+            taken = plan(target, &world);
+        }
+        if let Some(old) = &mut taken.supersedes {
+            old.effective &= !rules.is(Wrong::SupersedeForgetsStart);
+            if rules.is(Wrong::SupersedeForgetsPrograms) {
+                old.generations.clear();
+            }
+        }
+        Some(self.number(key, Planned { base: open.base, target: to, plan: taken }))
+    }
+
+    fn number(&self, key: PlanKey, planned: Planned) -> u8 {
+        let known = self.plans.borrow().iter().position(|p| p.plan == planned.plan);
+        let id = known.unwrap_or_else(|| {
+            self.plans.borrow_mut().push(Rc::new(planned));
+            self.plans.borrow().len() - 1
+        });
+        let id = u8::try_from(id + 1).expect("few plans in a small world");
         self.plan_ids.borrow_mut().insert(key, id);
         id
+    }
+
+    pub(crate) fn release(&self, number: u8) -> &Release {
+        &self.releases[usize::from(number)]
     }
 
     pub(crate) fn planned(&self, id: u8) -> Rc<Planned> {
@@ -158,8 +220,7 @@ impl Book {
     fn ask_once(&self, rules: &Rules, question: Question, chance: Chance) -> Said {
         let planned = self.planned(question.plan);
         let plan = &planned.plan;
-        let mut statuses: Vec<Status> =
-            (0..plan.steps.len()).map(|n| STATUSES[(question.statuses >> (3 * n) & 7) as usize]).collect();
+        let mut statuses = unpacked(question.statuses, plan.steps.len());
         let seen = super::mutants::misread(rules, &planned, &mut statuses, question);
         let mut world = self.world(rules, planned.target, seen, chance);
         world.drifted = projected(question.seen) != plan.projection;
@@ -196,6 +257,9 @@ impl Book {
                 _ => None,
             };
         }
+        if seen.contracted {
+            world.migrations.insert(CONTRACT.to_string(), MigrationSeen::Applied);
+        }
         if seen.parked {
             world.parked.insert(IDS[0].to_string());
         }
@@ -208,6 +272,9 @@ impl Book {
         }
         if seen.sessions {
             world.sessions.extend([2, 3].map(|r| self.generation(usize::from(!rules.main), r)));
+        }
+        if seen.old_sessions {
+            world.sessions.insert(self.generation(usize::from(!rules.main), 1));
         }
         happen(&mut world, chance);
         world
@@ -230,6 +297,10 @@ impl Book {
     }
 }
 
+fn unpacked(statuses: u32, steps: usize) -> Vec<Status> {
+    (0..steps).map(|n| STATUSES[(statuses >> (3 * n) & 7) as usize]).collect()
+}
+
 fn happen(world: &mut World, chance: Chance) {
     world.verdict = Verdict::Pass;
     match chance {
@@ -249,12 +320,12 @@ fn happen(world: &mut World, chance: Chance) {
 /// What of it is state of the environment; the rest may change without voiding a plan.
 fn projection(seen: Seen) -> Seen {
     let parts = seen.parts.map(|p| Part { asked: p.asked, ..Part::default() });
-    Seen { parts, sessions: false, seeds_to_undo: false, ..seen }
+    Seen { parts, sessions: false, old_sessions: false, seeds_to_undo: false, ..seen }
 }
 
 fn projected(seen: Seen) -> Digest {
     let asked = seen.parts.map(|p| p.asked);
-    Digest::of_value(&(asked, seen.migrations, seen.seeds, seen.parked))
+    Digest::of_value(&(asked, seen.migrations, seen.contracted, seen.seeds, seen.parked))
 }
 
 fn small(action: Action) -> Said {

@@ -3,8 +3,7 @@
 //! Numbers in the names are those of the model that the design was checked with. Not here, because what they are
 //! about does not exist yet: Kubernetes (anchor, owner, resourceVersion read after *started*, two-phase create,
 //! orphaned and late creates, the collector of immutable config: i6 to i9 with objects, i16 with X, i17, i18b, i19,
-//! lit3, lit3b, lit4a, lit5, lit6, lit6r1, lit6b, lit7, lit10, lit13, lit14, m4, m4b, m7), contract runs (i11, m5b)
-//! and superseding (i23, i24, lit17). They come with those.
+//! lit3, lit3b, lit4a, lit5, lit6, lit6r1, lit6b, lit7, lit10, lit13, lit14, m4, m4b, m7). They come with it.
 
 mod fails;
 mod holds;

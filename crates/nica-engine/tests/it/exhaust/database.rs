@@ -26,6 +26,7 @@ impl SmallWorld {
             Work::Drop { migration } => s.schema.migrations[usize::from(migration)] = 0,
             _ if !s.records.open => {}
             Work::Settle { ending } => self.settle(s, ending),
+            Work::Supersede { plan } => self.supersede(s, plan),
             Work::TurnBack => self.turn_back(s),
             Work::Record { step, status, .. } => self.record(s, step, status),
             Work::Commit { step } => commit(s, step),
@@ -38,6 +39,13 @@ impl SmallWorld {
             Work::Point { step } => s.note(step, DONE),
             Work::Up { step } => {
                 s.schema.migrations[self.migration(s, step)] = 1;
+                s.note(step, DONE);
+            }
+            Work::Contract { step } => {
+                if s.old_alive() || s.old_connected() {
+                    s.break_with(Broken::ContractWhileAlive);
+                }
+                s.schema.contracted = true;
                 s.note(step, DONE);
             }
             Work::Unpark { .. } => self.unpark(s),
@@ -117,17 +125,34 @@ impl SmallWorld {
         s.records.back = true;
     }
 
+    /// The old run is closed and the new one opened in one commit; seed rows to take back change their run.
+    fn supersede(&self, s: &mut State, plan: u8) {
+        if self.committed(s) {
+            s.break_with(Broken::DirectionTurned);
+        }
+        self.keep_retained(s);
+        s.records.open = false;
+        open(s, plan);
+        if self.rules.is(Wrong::SupersedeForgets) {
+            s.schema.seeds_before = 0;
+        }
+    }
+
+    fn keep_retained(&self, s: &mut State) {
+        for (step, effect) in self.book.planned(s.records.plan).plan.steps.iter().enumerate() {
+            if s.status(step as u8) == RETAINED && effect.migration().is_some() {
+                s.schema.kept[self.migration(s, step as u8)] = true;
+            }
+        }
+    }
+
     fn settle(&self, s: &mut State, number: u8) {
         let planned = self.book.planned(s.records.plan);
         let live = ENDINGS[usize::from(number)] == Ending::Live;
         if live != self.committed(s) {
             s.break_with(Broken::DirectionTurned);
         }
-        for (step, effect) in planned.plan.steps.iter().enumerate() {
-            if effect.migration().is_some() && s.status(step as u8) == RETAINED {
-                s.schema.kept[self.migration(s, step as u8)] = true;
-            }
-        }
+        self.keep_retained(s);
         if live {
             // An older release that goes live keeps what is there; a newer one owns it.
             s.schema.kept = s.schema.migrations.map(|m| m != 0 && planned.target < 2);

@@ -1,10 +1,11 @@
 //! Observe, ask the real `next`, and split its action into what is recorded and what is sent.
 
-use super::book::{Question, Said, Seen};
+use super::book::{CONTRACT, Question, Said, Seen};
 use super::rules::{Command, Wrong};
 use super::state::{At, LAST, Part, Session, State, Work};
 use super::world::{Did, Exit, Out, SmallWorld, Who};
 use nica_engine::effect::Effect;
+use nica_engine::release::Phase;
 
 pub(crate) enum Choice {
     Do(Work),
@@ -52,15 +53,41 @@ impl SmallWorld {
             return if missing { vec![Choice::Do(Work::ByHand)] } else { done() };
         }
         if s.records.open {
-            return self.ask(s, i);
+            return self.superseding(s, i).unwrap_or_else(|| self.ask(s, i));
         }
         match self.rules.commands[i] {
-            Command::Deploy(r) if !s.deployers[i].opened && r != s.records.baseline => {
+            Command::Deploy(r) if self.below_floor(s, r) => vec![Choice::Leave(Exit::BelowFloor)],
+            Command::Contract
+                if !s.deployers[i].opened && !s.schema.contracted && s.records.baseline >= 2 =>
+            {
+                let plan = self.book.plan_contract(&self.rules, s.records.baseline, self.see(s));
+                vec![Choice::Do(Work::Open { plan })]
+            }
+            Command::Deploy(r) | Command::Supersede(r)
+                if !s.deployers[i].opened && r != s.records.baseline =>
+            {
                 let plan = self.book.plan(&self.rules, s.records.baseline, r, self.see(s));
                 vec![Choice::Do(Work::Open { plan })]
             }
             _ => done(),
         }
+    }
+
+    /// Not only where the open run is stuck: more than the command line allows, so that more is searched.
+    fn superseding(&self, s: &State, i: usize) -> Option<Vec<Choice>> {
+        let Command::Supersede(r) = self.rules.commands[i] else { return None };
+        if s.deployers[i].opened {
+            return None;
+        }
+        let plan =
+            self.book.plan_supersede(&self.rules, r, (s.records.plan, s.records.statuses), self.see(s))?;
+        Some(vec![Choice::Do(Work::Supersede { plan })])
+    }
+
+    /// As the gate `migration` judges, by the real rule.
+    fn below_floor(&self, s: &State, release: u8) -> bool {
+        let floor = s.schema.contracted.then_some(CONTRACT);
+        self.book.release(release).is_below(floor) && !self.rules.is(Wrong::FloorForgotten)
     }
 
     fn ask(&self, s: &State, i: usize) -> Vec<Choice> {
@@ -92,6 +119,8 @@ impl SmallWorld {
             seeds_to_undo: s.schema.seeds_before != 0,
             parts: s.target.parts.map(|p| Part { applied: 0, ..p }),
             sessions: s.new_in_transaction(),
+            old_sessions: s.old_connected(),
+            contracted: s.schema.contracted,
         }
     }
 
@@ -114,7 +143,7 @@ impl SmallWorld {
                     self.follow(s, i, work);
                 }
             }
-            Work::Open { .. } => d.opened = true,
+            Work::Open { .. } | Work::Supersede { .. } => d.opened = true,
             Work::Down { .. } => unreachable!("a down is undertaken after its record"),
             _ => {}
         }
@@ -136,10 +165,14 @@ impl SmallWorld {
         let planned = self.book.planned(s.records.plan);
         let undo = status == UNDO_STARTED;
         let effect = &planned.plan.steps[usize::from(step)];
-        let migration = effect.migration().map_or(0, |_| self.migration(s, step));
+        let expand = effect.migration().filter(|m| m.phase == Phase::Expand);
+        let migration = expand.map_or(0, |_| self.migration(s, step));
         let d = &mut s.deployers[i];
         (d.work, d.at) = match effect {
             Effect::RestorePoint => (Work::Point { step }, At::Begin),
+            Effect::Sql { migration } if migration.phase == Phase::Contract => {
+                (Work::Contract { step }, At::Begin)
+            }
             Effect::Sql { .. } if undo => {
                 let early = self.rules.is(Wrong::ParkedBeforeLock);
                 (Work::Down { step, copied: if early { s.users.value } else { 0 } }, At::Begin)

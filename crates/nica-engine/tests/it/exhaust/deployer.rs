@@ -60,7 +60,9 @@ impl SmallWorld {
             return Some(0);
         }
         match work {
-            Work::Up { step } | Work::Down { step, .. } if here.users.statement != Statement::None => {
+            Work::Up { step } | Work::Down { step, .. } | Work::Contract { step }
+                if !matches!(here.users.statement, Statement::None | Statement::Old) =>
+            {
                 Some(step + 1)
             }
             _ => None,
@@ -73,6 +75,7 @@ impl SmallWorld {
         match work {
             Work::Open { .. } => !r.open,
             Work::ByHand => !r.managed || self.rules.is(Wrong::MigrateSeedRaces),
+            Work::Supersede { .. } => r.open && !self.committed(here),
             Work::TurnBack | Work::Commit { .. } => r.open && !r.back && !self.committed(here),
             _ => r.open,
         }
@@ -135,7 +138,7 @@ fn give_up_waiting(here: &State, i: usize, out: &mut Out<'_>) {
 /// What a transaction locks besides the fence row: the run's row, tables, seed rows.
 fn lock_class(work: Work) -> u8 {
     match work {
-        Work::Up { .. } | Work::Down { .. } | Work::Unpark { .. } | Work::ByHand => 1,
+        Work::Up { .. } | Work::Down { .. } | Work::Unpark { .. } | Work::Contract { .. } | Work::ByHand => 1,
         Work::Seeds { .. } | Work::SeedsUndo { .. } => 2,
         _ => 3,
     }
@@ -159,7 +162,7 @@ impl State {
         if self.records.holder == i as u8 + 1 {
             self.records.holder = 0;
         }
-        let again = i == LAST && why != Exit::Done;
+        let again = i == LAST && !matches!(why, Exit::Done | Exit::BelowFloor);
         let life = if again { Life::New } else { Life::Gone };
         self.deployers[i] = Deployer { life, ..Deployer::default() };
     }

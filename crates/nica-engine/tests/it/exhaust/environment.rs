@@ -165,6 +165,7 @@ impl SmallWorld {
         match here.users.statement {
             Statement::None => self.user_begins(here, out),
             Statement::Hung => {}
+            Statement::Old => old_session(here, out),
             statement => {
                 if self.rules.users_hang && statement == Statement::Writes {
                     let mut s = *here;
@@ -186,6 +187,12 @@ impl SmallWorld {
             matches!(x.hold, Hold::Transaction | Hold::Hung)
                 && matches!(x.work, Work::Up { .. } | Work::Down { .. } | Work::Unpark { .. })
         };
+        if here.budget.statements > 0 && self.rules.contract && here.old_alive() {
+            let mut s = *here;
+            s.budget.statements -= 1;
+            s.users.statement = Statement::Old;
+            out.go(Did::UserBegins(Statement::Old), true, s);
+        }
         let column = here.schema.migrations[0] == 1 && self.rules.users_write();
         if here.budget.statements == 0 || !column || !here.new_alive() || here.sessions.iter().any(locks) {
             return;
@@ -195,6 +202,18 @@ impl SmallWorld {
         s.users.statement = if s.users.value == 0 { Statement::Writes } else { Statement::Clears };
         out.go(Did::UserBegins(s.users.statement), true, s);
     }
+}
+
+/// It may outlive its process, and write long after. What it needs was taken away by a contract: then somebody's request
+/// failed.
+fn old_session(here: &State, out: &mut Out<'_>) {
+    let mut s = *here;
+    if here.schema.contracted {
+        s.break_with(Broken::Unserved);
+        return out.go(Did::OldSessionWrites, true, s);
+    }
+    s.users.statement = Statement::None;
+    out.go(Did::OldSessionEnds, true, s);
 }
 
 fn applied_bit(letter: Letter) -> u16 {

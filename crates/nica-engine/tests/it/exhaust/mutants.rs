@@ -12,6 +12,12 @@ pub(crate) fn misread(rules: &Rules, planned: &Planned, statuses: &mut [Status],
     if rules.is(Wrong::DoneTrusted) {
         trust_records(rules, planned, statuses, question.back, &mut seen);
     }
+    if rules.is(Wrong::ContractIgnoresSessions) {
+        seen.old_sessions = false;
+    }
+    if planned.plan.is_contract() && rules.is(Wrong::BarrierSkipped) {
+        only_live(rules, planned, &mut seen);
+    }
     if rules.is(Wrong::BarrierWithoutSessions) {
         seen.sessions = false;
     }
@@ -59,6 +65,13 @@ fn nobody_new_alive(planned: &Planned, seen: &mut Seen) {
     for part in &mut seen.parts {
         part.alive &= !(1 << planned.target);
         part.acted = part.asked;
+    }
+}
+
+fn only_live(rules: &Rules, planned: &Planned, seen: &mut Seen) {
+    seen.old_sessions = false;
+    for (p, part) in seen.parts.iter_mut().enumerate() {
+        *part = Part::running(rules.part_of(p, planned.base));
     }
 }
 

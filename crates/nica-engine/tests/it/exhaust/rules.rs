@@ -9,6 +9,10 @@ pub(crate) enum Command {
     Absent,
     Deploy(u8),
     Resume,
+    /// Take the place of an open run that is not committed; where none is open, a deploy.
+    Supersede(u8),
+    /// The contract of what is live.
+    Contract,
     /// `migrate-seed` by hand or by a replica, on a database that no run manages yet.
     MigrateSeed,
 }
@@ -26,6 +30,8 @@ pub(crate) struct Rules {
     pub(crate) commands: [Command; 3],
     pub(crate) baseline: u8,
     pub(crate) migrations: [Option<Migration>; MIGRATIONS],
+    /// Releases from N on have a contract, which takes away what B needs.
+    pub(crate) contract: bool,
     pub(crate) seeds: bool,
     /// The component that every release has.
     pub(crate) main: bool,
@@ -94,6 +100,8 @@ pub(crate) enum Wrong {
     ParkedBeforeLock,
     /// The supervisor lists processes only, not what it is about to start.
     SupervisorForgetsStarts,
+    /// The floor is not looked at when a run is opened.
+    FloorForgotten,
 
     // Mutants of `next` and `undo`, as wrappers around them.
     DoneTrusted,
@@ -102,6 +110,14 @@ pub(crate) enum Wrong {
     BarrierWaitsForSessionsForEver,
     StickyByWhatIsSeen,
     UndoOrderSwapped,
+    /// The superseding run forgets what the old one left to undo.
+    SupersedeForgets,
+    /// It takes over the steps, and forgets that the old release may have served somebody.
+    SupersedeForgetsStart,
+    /// It takes over the steps, and its barrier looks for its own programs only.
+    SupersedeForgetsPrograms,
+    /// A contract is judged by processes alone.
+    ContractIgnoresSessions,
     DirectionInMemory,
     DeletesBeforeCommit,
 }
@@ -130,6 +146,7 @@ impl Rules {
             commands: [Command::Deploy(2), Command::Deploy(2), Command::Resume],
             baseline: 1,
             migrations: [Some(lossless), None],
+            contract: false,
             seeds: false,
             main: true,
             second: Second::None,

@@ -29,6 +29,7 @@ pub(crate) enum Broken {
     LowerFenceInPostgres,
     LowerFenceAtTarget,
     DownWhileAlive,
+    ContractWhileAlive,
     LostValue,
     TwoRuns,
     DirectionTurned,
@@ -124,6 +125,9 @@ pub(crate) enum Work {
     SeedsUndo {
         step: u8,
     },
+    Contract {
+        step: u8,
+    },
     /// A concurrent index, which may be finished long after its run.
     Build {
         migration: u8,
@@ -135,6 +139,9 @@ pub(crate) enum Work {
         step: u8,
     },
     TurnBack,
+    Supersede {
+        plan: u8,
+    },
     Settle {
         ending: u8,
     },
@@ -214,6 +221,8 @@ pub(crate) struct Schema {
     /// The ledger (or a person) says that it stays.
     pub(crate) kept: [bool; MIGRATIONS],
     /// By the release whose rows they are.
+    /// The floor rises in the same transaction.
+    pub(crate) contracted: bool,
     pub(crate) seeds: u8,
     /// 1 + what they were before this run.
     pub(crate) seeds_before: u8,
@@ -238,6 +247,8 @@ pub(crate) enum Statement {
     Writes,
     Clears,
     Hung,
+    /// A session of the old release's program: it holds no lock and may write as long as it is connected.
+    Old,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -283,8 +294,17 @@ impl State {
         self.target.parts.iter().any(|p| p.alive & 0b1100 != 0)
     }
 
+    /// Of B, whose column the contract takes away.
+    pub(crate) fn old_alive(&self) -> bool {
+        self.target.parts.iter().any(|p| p.alive & 0b10 != 0)
+    }
+
+    pub(crate) fn old_connected(&self) -> bool {
+        self.users.statement == Statement::Old
+    }
+
     pub(crate) fn new_in_transaction(&self) -> bool {
-        self.users.statement != Statement::None
+        !matches!(self.users.statement, Statement::None | Statement::Old)
     }
 
     pub(crate) fn break_with(&mut self, broken: Broken) {

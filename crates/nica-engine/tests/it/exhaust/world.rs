@@ -27,6 +27,7 @@ pub(crate) enum Exit {
     Fenced,
     LeaseLost,
     Stuck,
+    BelowFloor,
 }
 
 impl fmt::Debug for Letter {
@@ -68,6 +69,8 @@ pub(crate) enum Did {
     ProcessStarts { part: u8, release: u8 },
     ProcessEnds { part: u8, release: u8 },
     UserBegins(Statement),
+    OldSessionEnds,
+    OldSessionWrites,
     UserCommits { value: u8 },
     UserAborts,
     UserHangs,
@@ -105,9 +108,16 @@ impl SmallWorld {
     }
 
     pub(crate) fn counts(&self, broken: Broken) -> bool {
-        use Broken::{DirectionTurned, IllegalStatus, LowerFenceAtTarget, LowerFenceInPostgres, SameFence};
-        let ours = [DirectionTurned, IllegalStatus, LowerFenceAtTarget, LowerFenceInPostgres, SameFence]
-            .contains(&broken);
+        use Broken::*;
+        let ours = [
+            ContractWhileAlive,
+            DirectionTurned,
+            IllegalStatus,
+            LowerFenceAtTarget,
+            LowerFenceInPostgres,
+            SameFence,
+        ];
+        let ours = ours.contains(&broken);
         !(self.rules.from_outside && ours)
     }
 
@@ -131,7 +141,8 @@ impl SmallWorld {
 
     fn unserved(&self, s: &State) -> bool {
         let needed = self.rules.migrations.iter().zip(s.schema.migrations);
-        s.new_alive() && needed.into_iter().any(|(m, seen)| m.is_some_and(|m| !m.index) && seen != 1)
+        let lacks = needed.into_iter().any(|(m, seen)| m.is_some_and(|m| !m.index) && seen != 1);
+        (s.new_alive() && lacks) || (s.old_alive() && s.schema.contracted)
     }
 
     fn moved_after_the_end(&self, here: &State, s: &State) -> bool {
@@ -154,7 +165,8 @@ impl SmallWorld {
             known.is_none() || if r >= 2 { seen == 1 } else { seen == 0 || s.schema.kept[m] }
         });
         let attic = r < 2 || s.users.attic == 0 || s.users.copied_back;
-        parts && migrations && attic && s.schema.seeds == self.rules.seeds_of(r)
+        let above = r >= 2 || !s.schema.contracted;
+        parts && migrations && attic && above && s.schema.seeds == self.rules.seeds_of(r)
     }
 }
 

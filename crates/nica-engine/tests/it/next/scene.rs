@@ -237,6 +237,7 @@ fn plan() -> Plan {
         policy,
         people: Digest::of(b"nobody"),
         keeps: Vec::new(),
+        supersedes: None,
     }
 }
 

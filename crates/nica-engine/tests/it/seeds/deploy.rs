@@ -438,7 +438,7 @@ impl Story {
             Ending::Back => self.ends.back += 1,
             Ending::Absent => self.ends.absent += 1,
             Ending::Refused => self.ends.refused += 1,
-            Ending::Superseded => {}
+            Ending::Superseded | Ending::Contracted | Ending::Accepted => {}
         }
         self.place.seeds_before.clear();
         Ok(())

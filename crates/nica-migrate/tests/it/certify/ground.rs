@@ -1,7 +1,10 @@
 //! The cluster underneath: what it may lack, what stands on what, what is left of it.
 
 use super::{BASE, check, migration, on_shared, reports, up, words};
-use nica_migrate::certify::{CertifyError, certify, certify_each};
+use crate::common::text;
+use nica_migrate::certify::{CertifyError, certify, certify_each, certify_given};
+use nica_migrate::connect::connect;
+use nica_migrate::scratch::{GivenServer, ScratchCluster};
 use nica_migrate::source::{Class, Manifest, Migration, Phase};
 use std::path::Path;
 
@@ -44,7 +47,7 @@ async fn own_migrations_keep_their_promises_and_nothing_is_left_behind() {
     let all = nica_migrate::source::read_dir(&folder).expect("the project's own");
     let ids: Vec<_> = all.iter().map(|m| m.id.clone()).collect();
     let begun = std::time::Instant::now();
-    let found = certify(&all, &[], &ids).await.expect("a cluster");
+    let found = certify(&all, &[], &ids, None).await.expect("a cluster");
     println!("{} migrations certified in {} ms", found.len(), begun.elapsed().as_millis());
     for (report, migration) in found.iter().zip(&all) {
         let promised = migration.class == Class::Sticky || !report.removes.iter().any(|r| r.writable);
@@ -87,7 +90,7 @@ async fn each_by_itself_stands_on_all_before_it() {
         of("0004_d", "ALTER TABLE a ADD x int"),
         of("0005_e", "ALTER TABLE a DROP x"),
     ];
-    let found = certify_each(&all).await.expect("a cluster");
+    let found = certify_each(&all, None).await.expect("a cluster");
     let found: Vec<_> = found.iter().map(|r| (r.migration.as_str(), words(r).join(", "))).collect();
     let expected = [
         ("0001_a", ""),
@@ -96,4 +99,38 @@ async fn each_by_itself_stands_on_all_before_it() {
         ("0005_e", "removed a.x at 0005_e/up.sql:1:1"),
     ];
     assert_eq!(found, expected.map(|(id, says)| (id, says.to_string())));
+}
+
+/// Where no server programs are installed. A cluster of its own, because databases and roles of the whole server count.
+#[tokio::test]
+async fn a_server_that_was_given_sees_the_same_and_nothing_is_left_on_it() {
+    let cluster = ScratchCluster::start().await.expect("a cluster");
+    let url = cluster.url("postgres");
+    let client = connect(&url, "test").await.expect("a session");
+    let there = "SELECT string_agg(name, ' ' ORDER BY name) FROM (SELECT datname::text AS name FROM pg_database \
+                 UNION ALL SELECT rolname::text FROM pg_roles WHERE rolname !~ '^pg_') AS all_of_it";
+    let before = text(&client, there).await;
+    // What a killed process left an hour ago, and what another one is using now.
+    let now = text(&client, "SELECT extract(epoch FROM now())::bigint::text").await;
+    for name in ["nica_scratch_1000000_dead", &format!("nica_scratch_{now}_busy")] {
+        client.batch_execute(&format!("CREATE DATABASE \"{name}\"")).await.expect("a database");
+    }
+    let server = GivenServer::new(url).await.expect("it is reached");
+    let grant = "GRANT SELECT ON note TO certify_given";
+    let all = [
+        migration("0001_base", Class::Sticky, &[], BASE, None),
+        migration("0002_m", Class::Lossless, &[], grant, Some("REVOKE SELECT ON note FROM certify_given")),
+        migration("0003_n", Class::Sticky, &[], "ALTER TABLE note DROP COLUMN body CASCADE", None),
+    ];
+    let ids = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let found = certify_given(&server, &all, &ids(&["0001_base"]), &ids(&["0002_m", "0003_n"])).await;
+    let found: Vec<Vec<String>> = found.expect("it was tried").iter().map(words).collect();
+    assert_eq!(found, [vec![], reports(BASE, &all[1..]).await.get(1).map(words).expect("the same here")]);
+    assert!(!found[1].is_empty(), "a narrowing is seen");
+    client
+        .batch_execute(&format!("DROP DATABASE \"nica_scratch_{now}_busy\""))
+        .await
+        .expect("it was left alone");
+    assert_eq!(text(&client, there).await, before, "neither a database nor a role is left");
+    assert!(server.version().await.expect("it says so").starts_with("postgres (PostgreSQL) "));
 }

@@ -1,11 +1,13 @@
 //! The real way once, on a cluster of its own; the folder of answers in all the states that it can be in.
 
+use super::kept::Kept;
 use super::*;
 use nica_engine::Digest;
 use nica_engine::release::{RELEASE_FORMAT, Release};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const UP: &str = "CREATE TABLE note (id text PRIMARY KEY);\nALTER TABLE note ADD mood text";
 
@@ -55,20 +57,30 @@ fn only_file(folder: &Path) -> std::path::PathBuf {
 #[tokio::test]
 async fn what_a_plan_applies_is_tried_on_what_is_live_and_asked_once() {
     let folder = tempfile::tempdir().expect("a folder");
-    let kept = Kept::below(folder.path());
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = told.clone();
+    let tell: Sink = Arc::new(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    // Another process each time.
+    let ask = async |wanted: &[&str], live: &[String]| {
+        let answers = Answers::with(Kept::below(folder.path()));
+        answer(&two(), (wanted, live), (&answers, None), &tell).await
+    };
     let live = ["0001_note".to_string()];
-    let file = two();
-    let found = answer(&file, &["0002_drop"], &live, &kept).await.expect("a server is here");
+    let found = ask(&["0002_drop"], &live).await.expect("a server is here");
+    assert_eq!(told.load(Ordering::Relaxed), 2, "it begins and it ends");
     let shown: Vec<_> = found.iter().map(|c| (c.migration.as_str(), c.changes[0].name.as_str())).collect();
     assert_eq!(shown, [("0002_drop", "note.mood")]);
     // The second answer is the file's.
     let path = only_file(folder.path());
     let text = std::fs::read_to_string(&path).expect("text");
     std::fs::write(&path, text.replace("note.mood", "from.file")).expect("written");
-    let found = answer(&file, &["0002_drop"], &live, &kept).await.expect("an answer");
+    let found = ask(&["0002_drop"], &live).await.expect("an answer");
     assert_eq!(found[0].changes[0].name, "from.file");
+    assert_eq!(told.load(Ordering::Relaxed), 2, "nothing is tried again");
     // Nothing is live: another question, and a table that the same plan brings is nobody's yet.
-    let found = answer(&file, &["0001_note", "0002_drop"], &[], &kept).await.expect("an answer");
+    let found = ask(&["0001_note", "0002_drop"], &[]).await.expect("an answer");
     assert_eq!(found.iter().map(|c| c.changes.len()).collect::<Vec<_>>(), [0, 0]);
 }
 
@@ -81,8 +93,25 @@ async fn what_is_neither_live_nor_wanted_is_left_out() {
         ("0003_index", "CREATE INDEX i ON note (mood)", Some("DROP INDEX i")),
     ]);
     let folder = tempfile::tempdir().expect("a folder");
-    let found = answer(&file, &["0003_index"], &["0001_note".to_string()], &Kept::below(folder.path())).await;
+    let answers = Answers::with(Kept::below(folder.path()));
+    let asked = (&["0003_index"][..], &["0001_note".to_string()][..]);
+    let found = answer(&file, asked, (&answers, None), &silent()).await;
     assert!(found.expect("an answer")[0].errors.is_empty());
+}
+
+/// A failure is not kept for others, and not asked for again by whoever met it.
+#[test]
+fn what_was_answered_once_is_not_asked_again_by_the_same_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, failed) = (two(), Err("failed to start".to_string()));
+    let answers = Answers::with(Kept::below(folder.path()));
+    answers.keep(&question(&file), &failed);
+    assert_eq!(answers.find(&question(&file)), Some(failed));
+    assert_eq!(Answers::with(Kept::below(folder.path())).find(&question(&file)), None);
+}
+
+fn silent() -> Sink {
+    Arc::new(|_| {})
 }
 
 #[test]

@@ -145,6 +145,24 @@ fn outline() -> Outline {
     }
 }
 
+#[test]
+fn migrations_are_certified_before_anything_is_admitted() {
+    let session = Session::new().tell(0, Event::Certifying { migrations: 1 });
+    insta::assert_snapshot!(session.picture_later(TERMINAL, 3100), @"
+    deploy 2026.11.3 → prod
+      ▸ certify            1 migration on a throw-away database               3.1 s
+      · admitted
+    ");
+    let session = session.tell(8000, Event::Certified { migrations: 1, ms: 8000 });
+    let session =
+        session.tell(500, Event::Opened { run: "prod-57-k3q9x2ab".into(), outline: Arc::new(outline()) });
+    insta::assert_snapshot!(session.picture(TERMINAL), @"
+    deploy 2026.11.3 → prod   plan 7c1f2a9e   approved by ana, rui
+      ✓ certify            1 migration on a throw-away database               8.0 s
+      · admitted · restore point · migrations · seeds · config · backend · reader …
+    ");
+}
+
 /// Up to the first component, which is being rolled out.
 fn rolling() -> Session {
     let session = Session::opened(outline()).step(0, 100).step(1, 80).step(2, 20).step(3, 300).step(4, 5);

@@ -1,6 +1,6 @@
 //! Real releases behind their small numbers.
 
-use super::{IDS, NAMES};
+use super::{CONTRACT, IDS, NAMES};
 use crate::exhaust::rules::Rules;
 use crate::exhaust::state::PARTS;
 use nica_engine::canonical::Digest;
@@ -63,7 +63,17 @@ fn migrations(rules: &Rules) -> Vec<Migration> {
             after: None,
         })
     };
-    IDS.into_iter().enumerate().filter_map(real).collect()
+    let contract = rules.contract.then(|| Migration {
+        id: CONTRACT.to_string(),
+        up: Digest::of(CONTRACT.as_bytes()),
+        down: None,
+        phase: Phase::Contract,
+        class: UndoClass::Sticky,
+        park: Vec::new(),
+        transactional: true,
+        after: None,
+    });
+    IDS.into_iter().enumerate().filter_map(real).chain(contract).collect()
 }
 
 fn seed_file(rows_of: u8) -> SeedFile {

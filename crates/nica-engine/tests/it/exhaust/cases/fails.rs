@@ -1,6 +1,6 @@
 //! Old readings of the design (`lit…`) and mutants of it (`m…`): each must break, and in this way.
 
-use super::super::rules::Command::{Absent, Deploy, MigrateSeed, Resume};
+use super::super::rules::Command::{Absent, Contract, Deploy, MigrateSeed, Resume, Supersede};
 use super::super::rules::{Second, Wrong};
 use super::super::state::Broken;
 use super::{INDEX, NONE, PARKING, STICKY, fails, rules};
@@ -62,6 +62,25 @@ must_fail! {
             r.users_hang = true;
             r.budget.statements = 1;
         }
+    lit17_supersede_forgets_the_old_runs_undo: [SupersedeForgets]
+        breaks NotGolden, from outside Some(NotGolden);
+        in |r| {
+            r.commands = [Deploy(2), Supersede(3), Resume];
+            r.migrations = PARKING;
+            r.budget.statements = 1;
+            r.budget.kills = 0;
+        }
+    lit17_supersede_forgets_that_the_old_release_served: [SupersedeForgetsStart]
+        breaks LostValue, from outside Some(LostValue);
+        in |r| {
+            r.commands = [Deploy(2), Supersede(3), Resume];
+            r.migrations = STICKY;
+            r.budget.statements = 1;
+            r.budget.kills = 0;
+        }
+    lit17_supersede_forgets_the_old_programs: [SupersedeForgetsPrograms]
+        breaks Unserved, from outside Some(Unserved);
+        in |r| { r.commands = [Deploy(2), Supersede(3), Resume]; r.budget.kills = 0; }
     lit18_supervisor_compares_the_fence_only: [NoExpectedGeneration]
         breaks Unserved, from outside Some(Unserved);
         in |r| { r.commands = [Absent, Absent, Deploy(2)]; r.budget.duplicates = 1; }
@@ -89,6 +108,32 @@ must_fail! {
     m5_barrier_skipped: [BarrierSkipped]
         breaks Unserved, from outside Some(Unserved);
         in |r| { r.commands = [Absent, Absent, Deploy(2)]; r.migrations = PARKING; }
+    m5b_barrier_skipped_before_a_contract: [BarrierSkipped]
+        breaks ContractWhileAlive, from outside Some(Unserved);
+        in |r| {
+            r.commands = [Deploy(2), Absent, Contract];
+            r.contract = true;
+            r.migrations = NONE;
+            r.budget.statements = 1;
+            r.budget.kills = 0;
+        }
+    m5b_contract_asks_for_processes_only: [ContractIgnoresSessions]
+        breaks ContractWhileAlive, from outside Some(Unserved);
+        in |r| {
+            r.commands = [Deploy(2), Absent, Contract];
+            r.contract = true;
+            r.migrations = NONE;
+            r.budget.statements = 1;
+            r.budget.kills = 0;
+        }
+    floor_is_not_looked_at: [FloorForgotten]
+        breaks Unserved, from outside Some(Unserved);
+        in |r| {
+            r.commands = [Deploy(2), Contract, Deploy(1)];
+            r.contract = true;
+            r.migrations = NONE;
+            r.budget.kills = 0;
+        }
     m5c_barrier_without_sessions_and_parked_before_the_lock: [BarrierWithoutSessions, ParkedBeforeLock]
         breaks LostValue, from outside Some(LostValue);
         in |r| { r.commands = [Absent, Absent, Deploy(2)]; r.migrations = PARKING; r.budget.statements = 1; }

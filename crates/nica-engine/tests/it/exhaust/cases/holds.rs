@@ -1,6 +1,6 @@
 //! Narrow worlds: each in seconds, in every run.
 
-use super::super::rules::Command::{Absent, Deploy, MigrateSeed, Resume};
+use super::super::rules::Command::{Absent, Contract, Deploy, MigrateSeed, Resume, Supersede};
 use super::super::rules::{Second, Wrong, Wrongs};
 use super::{INDEX, NONE, PARKING, STICKY, holds, of, rules};
 use nica_engine::release::UndoClass::{Lossless, Parking, Sticky};
@@ -53,6 +53,56 @@ must_hold! {
         r.main = false;
         r.second = Second::New;
         r.budget.kills = 2;
+    }
+    i11_contract_then_back_below_it: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.budget.statements = 1;
+    }
+    i11_contract_then_the_next_release: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(3)];
+        r.contract = true;
+        r.migrations = NONE;
+        r.budget.statements = 1;
+        r.budget.kills = 2;
+    }
+    i11_contract_of_the_last_one: |r| {
+        r.commands = [Deploy(2), Contract, Contract];
+        r.contract = true;
+        r.budget.statements = 1;
+    }
+    i11_contract_lost_answer_and_duplicate: |r| {
+        r.commands = [Deploy(2), Absent, Contract];
+        r.contract = true;
+        r.migrations = NONE;
+        r.budget.lost_answers = 1;
+        r.budget.duplicates = 1;
+    }
+    i11_contract_beside_a_deploy: |r| {
+        r.commands = [Contract, Deploy(2), Contract];
+        r.contract = true;
+        r.budget.lost_answers = 1;
+    }
+    i11_contract_records_in_flight: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.main = false;
+        r.second = Second::New;
+        r.migrations = NONE;
+        r.records_in_flight = true;
+    }
+    i11_contract_when_a_component_was_dropped: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.second = Second::Dropped;
+        r.migrations = NONE;
+        r.budget.statements = 1;
+    }
+    i11_contract_hosts_die: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.migrations = NONE;
+        r.hosts_die = true;
     }
     i12_index_and_component: |r| {
         r.commands[1] = Absent;
@@ -114,6 +164,53 @@ must_hold! {
     i22_migrate_seed_beside_the_first_deploy: |r| {
         r.baseline = 0;
         r.commands = [MigrateSeed, Deploy(2), Resume];
+    }
+    i23_supersede_parking: |r| {
+        r.commands = [Deploy(2), Absent, Supersede(3)];
+        r.migrations = PARKING;
+        r.budget.statements = 2;
+    }
+    i23_supersede_sticky: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.migrations = STICKY;
+        r.budget.kills = 0;
+        r.budget.statements = 1;
+    }
+    i23_supersede_by_the_last_one: |r| {
+        r.commands = [Deploy(2), Absent, Supersede(3)];
+        r.budget.kills = 1;
+        r.budget.lost_answers = 1;
+    }
+    i23_supersede_first_deploy: |r| {
+        r.baseline = 0;
+        r.commands = [Deploy(2), Supersede(3), Resume];
+    }
+    i23_supersede_new_component: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.main = false;
+        r.second = Second::New;
+        r.migrations = PARKING;
+        r.budget.kills = 0;
+        r.budget.statements = 1;
+    }
+    i23_supersede_index: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.migrations = INDEX;
+        r.main = false;
+    }
+    i24_supersede_seeds: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.migrations = NONE;
+        r.seeds = true;
+    }
+    i24_supersede_seeds_records_in_flight: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.migrations = NONE;
+        r.seeds = true;
+        r.main = false;
+        r.second = Second::New;
+        r.records_in_flight = true;
+        r.budget.kills = 0;
     }
     i25_statements_without_where: |r| {
         r.commands[1] = Absent;

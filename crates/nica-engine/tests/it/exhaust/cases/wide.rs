@@ -1,7 +1,7 @@
 //! Wide worlds, up to ten million states and two gigabytes each, 73 million in all: `./x test wide`, on an optimised
 //! build; the plain test run passes them by.
 
-use super::super::rules::Command::{Absent, Deploy, MigrateSeed, Resume};
+use super::super::rules::Command::{Absent, Contract, Deploy, MigrateSeed, Resume, Supersede};
 use super::super::rules::{Second, Wrong, Wrongs};
 use super::{INDEX, NONE, PARKING, STICKY, holds, of, rules};
 use nica_engine::release::UndoClass::{Parking, Sticky};
@@ -53,6 +53,21 @@ must_hold! {
         r.commands = [Deploy(2), Resume, Deploy(3)];
         r.budget.kills = 2;
         r.budget.lost_answers = 1;
+    }
+    wide_i11_contract: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.budget.kills = 2;
+        r.budget.statements = 1;
+    }
+    wide_i11_contract_parking_everything: |r| {
+        r.commands = [Deploy(2), Contract, Deploy(1)];
+        r.contract = true;
+        r.migrations = PARKING;
+        r.budget.kills = 2;
+        r.budget.statements = 2;
+        r.budget.lost_answers = 1;
+        r.budget.duplicates = 1;
     }
     wide_i12_index_and_component: |r| {
         r.migrations = INDEX;
@@ -116,6 +131,22 @@ must_hold! {
         r.baseline = 0;
         r.commands = [MigrateSeed, Deploy(2), Resume];
         r.budget.lost_answers = 1;
+    }
+    wide_i23_supersede_parking: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.migrations = PARKING;
+        r.budget.statements = 1;
+    }
+    wide_i23_supersede_sticky_lost_answer: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.migrations = STICKY;
+        r.budget.statements = 1;
+        r.budget.lost_answers = 1;
+    }
+    wide_i24_supersede_seeds: |r| {
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.seeds = true;
+        r.budget.kills = 2;
     }
     wide_i25_statements_without_where: |r| {
         r.wrong = Wrongs::of(&[Wrong::StatementsWithoutWhere]);
