@@ -62,7 +62,7 @@ fn read(path: &Path) -> Result<Mutant> {
 
 /// One program that is each of them, by `NICA_MUTANT`, and the product without it.
 pub(crate) fn build(mutants: &[Mutant]) -> Result<PathBuf> {
-    let mut variant = Variant::of_checkout("nica-mutants")?;
+    let mut variant = Variant::of_checkout("nica-mutants", "0.0.8")?;
     for mutant in mutants {
         for edit in &mutant.edits {
             let change = |text: &str| edited(text, edit, &mutant.name);

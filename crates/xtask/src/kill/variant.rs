@@ -17,8 +17,9 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
-    /// A copy whose program will be called `name`.
-    pub(crate) fn of_checkout(name: &'static str) -> Result<Variant> {
+    /// A copy whose program will be called `name`. Its version tells its libraries from the checkout's own: cargo would
+    /// take them for the same, and hand mutated ones to the next build of the product.
+    pub(crate) fn of_checkout(name: &'static str, version: &str) -> Result<Variant> {
         let root = crate::repo::root();
         let mut git = Command::new("git");
         git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(&root);
@@ -27,6 +28,7 @@ impl Variant {
         let mut variant = Variant { name, files: listed.lines().filter_map(read).collect() };
         let program = format!("\n[[bin]]\nname = \"{name}\"\npath = \"src/main.rs\"\n");
         variant.edit(Path::new("crates/nica/Cargo.toml"), |text| Ok(format!("{text}{program}")))?;
+        variant.edit(Path::new("Cargo.toml"), |text| at_version(text, version))?;
         Ok(variant)
     }
 
@@ -50,15 +52,13 @@ impl Variant {
 
 /// Another build of this checkout, as the release before it would be: it names another version wherever it signs.
 pub(crate) fn other(profile: Profile) -> Result<PathBuf> {
-    let mut variant = Variant::of_checkout("nica-other")?;
-    variant.edit(Path::new("Cargo.toml"), older)?;
-    variant.build(profile)
+    Variant::of_checkout("nica-other", "0.0.9")?.build(profile)
 }
 
-fn older(manifest: &str) -> Result<String> {
+fn at_version(manifest: &str, version: &str) -> Result<String> {
     let now = format!("version = \"{}\"", env!("CARGO_PKG_VERSION"));
     ensure!(manifest.matches(&now).count() == 1, "find {now} once in Cargo.toml");
-    Ok(manifest.replacen(&now, "version = \"0.0.9\"", 1))
+    Ok(manifest.replacen(&now, &format!("version = \"{version}\""), 1))
 }
 
 fn write_if_other(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -76,9 +76,9 @@ mod tests {
     #[test]
     fn the_other_build_differs_in_its_version_alone() {
         let here = std::fs::read_to_string(crate::repo::root().join("Cargo.toml")).expect("the manifest");
-        let there = older(&here).expect("its version stands there once");
+        let there = at_version(&here, "0.0.9").expect("its version stands there once");
         let differ = here.lines().zip(there.lines()).filter(|(a, b)| a != b).count();
         assert_eq!((differ, here.lines().count()), (1, there.lines().count()));
-        assert!(older("[workspace]").is_err());
+        assert!(at_version("[workspace]", "0.0.9").is_err());
     }
 }
