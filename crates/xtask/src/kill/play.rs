@@ -4,6 +4,7 @@
 //! held arrives: after each of the last two, the reading, the ledger and the exit code must say the same thing.
 
 mod fault;
+mod late;
 mod ledger;
 mod users;
 mod verdict;
@@ -12,14 +13,14 @@ pub(crate) use verdict::{Ended, Outcome, Verdict};
 
 use super::case::{Case, Fault, How, Story, Then};
 use super::deployer::Deployer;
-use super::gate::{Release as Let, Trap};
-use super::lines::{self, Lines};
+use super::gate::Trap;
+use super::lines::Lines;
 use super::oracle::{self, Attic, Golden, State};
-use super::proc::{self, Limit};
+use super::proc::Limit;
 use super::project::Release;
 use super::slot::{Base, Slot};
 use super::timeline::Timeline;
-use super::world::{PATIENCE, World};
+use super::world::World;
 use super::writer::Writer;
 use anyhow::{Context as _, Result, bail};
 use fault::Struck;
@@ -154,21 +155,6 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Who lived through a delay has settled the run itself. What was delayed comes now, before anybody else is admitted.
-    fn arrive_late(&mut self, deployer: &Deployer) -> Result<()> {
-        let before = self.world.read()?;
-        self.world.timeline.say("what was delayed arrives");
-        deployer.gate.release(Let::Forward);
-        proc::wait_for("wait until what was delayed came to its end", PATIENCE, || {
-            deployer.gate.is_quiet().then_some(())
-        })?;
-        let changed = oracle::changed(&before, &self.world.read()?);
-        if !changed.is_empty() {
-            self.wrong.push(format!("what was delayed changed a settled world\n{changed}"));
-        }
-        Ok(())
-    }
-
     fn start(&self, nica: &Path, trap: Option<Trap>) -> Result<Deployer> {
         let name = format!("deploy-{}", self.actors.len() + 1);
         Deployer::deploy(self.world, &self.lines, (&name, nica), self.release(), trap)
@@ -219,41 +205,6 @@ impl<'a> Stage<'a> {
 
     fn continue_backends(&mut self) -> Result<()> {
         self.struck.iter_mut().try_for_each(|struck| struck.continue_backend(&self.world.timeline))
-    }
-
-    /// Everything that was stopped goes on, everything that was held arrives; each deployer comes to its end.
-    fn let_go(&mut self) -> Result<()> {
-        self.users.went_on();
-        for struck in &mut self.struck {
-            struck.continue_all(&self.world.timeline)?;
-            if struck.restarts {
-                self.world.restart_supervisor()?;
-            }
-            if let Some(question) = struck.repeat.take() {
-                self.world.timeline.say(format!("again to the supervisor: {question}"));
-                let answer = lines::tell(&self.world.slot.state(), &question)?;
-                self.world.timeline.say(format!("it answered: {answer}"));
-            }
-        }
-        for at in 0..self.actors.len() {
-            let deployer = &mut self.actors[at];
-            if deployer.stopped {
-                self.world.timeline.say(format!("{} goes on", deployer.name));
-                proc::signal(deployer.process.pid(), proc::Signal::CONT)?;
-            }
-            deployer.gate.release(Let::Forward);
-        }
-        let mut actors = std::mem::take(&mut self.actors);
-        for deployer in actors.iter_mut().filter(|deployer| deployer.stopped) {
-            let code = deployer.await_end(self.world)?;
-            self.world.cluster.await_ready()?;
-            self.wrong.extend(verdict::may_say(&deployer.name, code, &ledger::last(&self.world.cluster)?));
-        }
-        self.actors = actors;
-        self.world.cluster.await_ready()?;
-        super::psql::await_no_session_like(&self.world.cluster, "nica/%", PATIENCE)?;
-        let quiet = || self.actors.iter().all(|deployer| deployer.gate.is_quiet()).then_some(());
-        proc::wait_for("wait until all that was held came to its end", PATIENCE, quiet)
     }
 
     /// A late word at the supervisor would show in replicas a moment after its answer: so they, and they alone, are
