@@ -6,6 +6,7 @@
 
 mod backfill;
 mod index;
+mod overseer;
 
 use crate::fence::{Limits, bounded};
 use crate::lexer;
