@@ -4,6 +4,7 @@
 //! and credentials, so whoever comes later goes on where this process died.
 
 mod memory;
+mod news;
 mod settle;
 mod wait;
 
@@ -17,6 +18,7 @@ use crate::hands::Hands;
 use crate::observe::observe;
 use crate::perform::{self, describe, mark};
 use crate::records::run::{self, OpenRun, Turned};
+use crate::records::step::{self, How, Standing};
 use nica_engine::next::{Action, Direction, Ending, next};
 use nica_engine::plan::Status;
 use nica_engine::undo;
@@ -84,8 +86,14 @@ async fn turn(hands: &mut Hands, memory: &mut Memory) -> Result<Option<Carried>,
         Action::Await(waiting) => wait::wait(hands, memory, &run, &waiting, &world).await.map(|()| None),
         Action::TurnBack(reason) => turn_back(hands, memory, &run, reason, &world).await,
         Action::Settle(ending) => settle::settle(hands, memory, &run, ending).await.map(Some),
-        Action::Hold(reason) => Ok(Some(Carried::Held(reason))),
-        Action::Stuck(reason) => Ok(Some(Carried::Stuck(reason))),
+        Action::Hold(reason) => {
+            stand(hands, &run, How::Held, &reason).await?;
+            Ok(Some(Carried::Held(reason)))
+        }
+        Action::Stuck(reason) => {
+            stand(hands, &run, How::Stuck, &reason).await?;
+            Ok(Some(Carried::Stuck(reason)))
+        }
     }
 }
 
@@ -166,6 +174,14 @@ async fn turn_back(
     memory.refused = None;
     hands.tell(Event::TurnedBack { reason, component: suspect, log });
     Ok(None)
+}
+
+/// Leave word of why the run stays open, for whoever asks where it stands: with the last step that began.
+async fn stand(hands: &mut Hands, run: &OpenRun, how: How, reason: &str) -> Result<(), Failure> {
+    let n = run.statuses.iter().rposition(|status| status.began()).unwrap_or_default();
+    let standing = Standing { how, reason: reason.to_string(), fence: hands.fence };
+    let stand = async |tx: &Guarded<'_>| Ok(step::stand(tx, &run.id, n, &standing).await?);
+    hands.transact("the record that it stays open", stand).await
 }
 
 /// The component that the diagnosis names, by data and not by the words of the reason.

@@ -44,6 +44,8 @@ pub struct Access {
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// One statement of a migration. Long ones belong into batches.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(300);
+/// Users wait for what a migration has locked; who is stopped in the middle of one keeps them no longer than this.
+const SILENCE: Duration = Duration::from_millis(60);
 
 pub struct Hands {
     pub access: Access,
@@ -195,7 +197,7 @@ impl Hands {
             env: self.access.env.clone(),
             fence: self.fence,
             run_suffix: self.suffix.clone(),
-            limits: Limits { statement: STATEMENT_LIMIT, ..Limits::default() },
+            limits: Limits { statement: STATEMENT_LIMIT, silence: SILENCE, ..Limits::default() },
             patience: LOCK_PATIENCE,
             by: By {
                 run: Some(run.id.clone()),

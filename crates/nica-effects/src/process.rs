@@ -9,6 +9,7 @@ mod config;
 mod http;
 pub mod keeper;
 mod kernel;
+mod look;
 mod metrics;
 mod passing;
 mod protocol;
@@ -20,6 +21,7 @@ pub mod supervisor;
 
 pub use client::{TargetClient, TargetError};
 pub use kernel::ProcessId;
+pub use look::{Looked, look};
 pub use metrics::Metrics;
 pub use protocol::{
     Cursor, Hello, Identity, Limits, Observed, PROTOCOL, Phase, Pins, ProcessSeen, Refusal, SecretValue,

@@ -7,7 +7,7 @@
 use crate::effect::{Desired, Effect, Generation};
 use crate::plan::{Plan, Status, Step};
 use crate::release::{Migration, UndoClass};
-use crate::world::{ComponentSeen, World};
+use crate::world::{ComponentSeen, MigrationSeen, World};
 use std::collections::BTreeSet;
 
 /// What becomes of a migration of this run.
@@ -107,11 +107,14 @@ pub fn fate(plan: &Plan, statuses: &[Status], step: Step<'_>, migration: &Migrat
         || (plan.baseline.is_none() && effective)
         || world.clock.down_until
         || !barrier_passed(plan, world)
-        || down_refused(statuses, step, world);
+        || down_refused(statuses, step, migration, world);
     if stays { Fate::Retain } else { Fate::Down }
 }
 
-/// Its down was tried and refused. An *up* that was refused is no reason to keep what it left half-built.
-fn down_refused(statuses: &[Status], step: Step<'_>, world: &World) -> bool {
-    statuses[step.n] == Status::UndoStarted && world.refused.as_ref().is_some_and(|r| r.step == step.n)
+/// Its down was tried and refused, and it is whole. What is half-built, or half gone, is no state that was tested: it is
+/// not kept, and a down that is refused leaves the run stuck. An *up* that was refused is no reason to keep it either.
+fn down_refused(statuses: &[Status], step: Step<'_>, migration: &Migration, world: &World) -> bool {
+    let refused = world.refused.as_ref().is_some_and(|r| r.step == step.n);
+    let whole = world.migrations.get(&migration.id) == Some(&MigrationSeen::Applied);
+    statuses[step.n] == Status::UndoStarted && refused && whole
 }

@@ -6,6 +6,7 @@
 
 mod backfill;
 mod index;
+mod overseer;
 
 use crate::fence::{Limits, bounded};
 use crate::lexer;
@@ -41,19 +42,34 @@ impl Session {
     /// As `converge_up`; `NoDown` without a stored text.
     pub async fn converge_down(&self, id: &str) -> Result<Outcome, RunError> {
         let mut attempts = self.attempts().await?;
-        let down = loop {
+        let (down, before) = loop {
             let result = bounded(self.longest(1), begin_down(&mut attempts, id)).await;
             match attempts.judge(result).await? {
-                Some(Some(down)) => break down,
+                Some(Some(begun)) => break begun,
                 Some(None) => return Ok(Outcome::Already),
                 None => {}
             }
         };
-        if !down.is_empty() {
-            run(&mut attempts, id, &format!("{id}/down.sql"), &down).await?;
+        if !down.is_empty()
+            && let Err(refused) = run(&mut attempts, id, &format!("{id}/down.sql"), &down).await
+        {
+            self.keep_whole(id, &down, &before).await;
+            return Err(refused);
         }
         settle(&mut attempts, id, "undone").await?;
         Ok(Outcome::Done)
+    }
+
+    /// A drop that was refused before it began has taken nothing away: the row says so again. Whatever else there is
+    /// stays `started`, which is the truth until somebody has looked.
+    async fn keep_whole(&self, id: &str, down: &str, before: &str) {
+        let kept = async {
+            let mut attempts = self.attempts().await?;
+            bounded(self.longest(1), keep_whole_once(&mut attempts, id, down, before)).await
+        };
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, id, "nobody could look whether it is whole");
+        }
     }
 }
 
@@ -69,15 +85,32 @@ async fn begin(attempts: &mut Attempts, migration: &Migration) -> Result<Outcome
     Ok(Outcome::Done)
 }
 
-/// Commit that it is no longer whole, before anything is taken away; the text to do it with.
-async fn begin_down(attempts: &mut Attempts, id: &str) -> Result<Option<String>, RunError> {
+async fn keep_whole_once(
+    attempts: &mut Attempts,
+    id: &str,
+    down: &str,
+    before: &str,
+) -> Result<(), RunError> {
+    let statements = lexer::split(down)?;
+    let [Ok(Lone::DropIndex { name })] = &statements.iter().map(lone).collect::<Vec<_>>()[..] else {
+        return Ok(());
+    };
+    let tx = attempts.begin().await?;
+    if index::is_whole(&tx, name).await? {
+        runner::set_state(&tx, id, before).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Commit that it is no longer whole, before anything is taken away; the text to do it with, and the state before.
+async fn begin_down(attempts: &mut Attempts, id: &str) -> Result<Option<(String, String)>, RunError> {
     let tx = attempts.begin().await?;
     let row = runner::stored(&tx, id).await?.filter(|row| row.state != "undone");
     let Some(row) = row else { return Ok(None) };
     let down = row.down.ok_or_else(|| RunError::NoDown { id: id.to_string() })?;
     runner::set_state(&tx, id, "started").await?;
     tx.commit().await?;
-    Ok(Some(down))
+    Ok(Some((down, row.state)))
 }
 
 /// The one statement of the file, by its kind.

@@ -11,6 +11,7 @@ mod name;
 mod pooler;
 
 pub use admit::{Admission, admit, lower_sessions};
+pub(crate) use guarded::BEGIN_LIMIT;
 pub use guarded::{Guarded, Limits, bounded, within};
 pub use lease::{Holder, Lease, LeaseRow, peek};
 pub use name::session_name;

@@ -26,10 +26,13 @@ pub(crate) mod proc;
 mod project;
 mod proxy;
 mod psql;
+mod record;
 mod report;
 mod slot;
 mod sweep;
 mod timeline;
+mod traffic;
+mod variant;
 mod world;
 mod writer;
 

@@ -1,6 +1,7 @@
 //! What the loop remembers between two looks. Nothing of it is needed to be right: whoever takes over starts with
 //! an empty memory, measures anew and comes to the same end.
 
+use super::news::News;
 use crate::records::run::OpenRun;
 use nica_engine::next::Direction;
 use nica_engine::world::{Refused, Verdict};
@@ -22,7 +23,8 @@ pub struct Memory {
     pub bake: Option<crate::bake::Bake>,
     back_since: Option<Instant>,
     waiting_since: BTreeMap<usize, Instant>,
-    pub told: Option<String>,
+    /// What was told of what is waited for.
+    pub(super) news: News,
 }
 
 impl Memory {
@@ -41,6 +43,7 @@ impl Memory {
     /// Under a new fence every limit and the bake start anew: what was measured under the old one may be stale.
     pub fn fence_changed(&mut self) {
         self.bake = None;
+        self.news = News::default();
         self.lost += 1;
     }
 

@@ -3,7 +3,7 @@
 use super::Memory;
 use crate::answer::answered;
 use crate::bake::{Bake, Judge};
-use crate::event::{Event, waiting_words};
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
 use crate::perform::{self, mark};
@@ -38,7 +38,7 @@ pub(super) async fn wait(
     match waiting {
         Waiting::Rollout(n) => {
             begin_waiting(hands, memory, run, *n).await?;
-            tell_rollout(hands, run, *n, world);
+            tell(hands, memory.news.rollout(&run.plan.steps[*n], world));
             hands.watch_target(LOOK).await?;
         }
         Waiting::Bake(n) => {
@@ -46,11 +46,11 @@ pub(super) async fn wait(
             bake(hands, memory, run, *n).await?;
         }
         Waiting::Deletion(_) | Waiting::BaselineServes(_) => {
-            tell_once(hands, memory, waiting);
+            tell(hands, memory.news.waiting(waiting));
             hands.watch_target(LOOK).await?;
         }
         Waiting::Barrier | Waiting::OlderPrograms => {
-            tell_once(hands, memory, waiting);
+            tell(hands, memory.news.waiting(waiting));
             tokio::time::sleep(POLL).await;
         }
     }
@@ -80,8 +80,8 @@ async fn bake(hands: &mut Hands, memory: &mut Memory, run: &OpenRun, n: usize) -
         memory.bake = Some(begin_bake(hands, run, n).await?);
     }
     if let Some(bake) = memory.bake.as_mut() {
-        let note = bake.look(hands).await?;
-        hands.tell(note);
+        let seen = bake.look(hands).await?;
+        tell(hands, memory.news.bake(seen));
     }
     Ok(())
 }
@@ -97,18 +97,8 @@ async fn begin_bake(hands: &Hands, run: &OpenRun, n: usize) -> Result<Bake, Fail
     Ok(Bake::begin(n, &run.plan, judge, &hands.access, brought))
 }
 
-fn tell_rollout(hands: &Hands, run: &OpenRun, n: usize, world: &World) {
-    let Effect::Await { component, generation, replicas } = &run.plan.steps[n] else { return };
-    let Some(seen) = world.components.get(component) else { return };
-    let old = seen.alive.iter().filter(|g| *g != generation).count() as u32;
-    let (component, ready, replicas) = (component.clone(), seen.ready, *replicas);
-    hands.tell(Event::Rollout { component, ready, replicas, old });
-}
-
-fn tell_once(hands: &Hands, memory: &mut Memory, waiting: &Waiting) {
-    let what = waiting_words(waiting);
-    if memory.told.as_ref() != Some(&what) {
-        memory.told = Some(what.clone());
-        hands.tell(Event::Waiting { what });
+fn tell(hands: &Hands, news: Option<Event>) {
+    if let Some(event) = news {
+        hands.tell(event);
     }
 }

@@ -44,6 +44,8 @@ pub enum TargetError {
     Answer,
     #[error("start a supervisor: {0}")]
     Start(#[from] ProcessError),
+    #[error(transparent)]
+    Record(ProcessError),
     #[error("replace the supervisor at {}: {why}; look at logs/supervisor.log there", .state.display())]
     Stuck { state: PathBuf, why: &'static str },
 }

@@ -18,7 +18,7 @@ mod sockets;
 
 use super::ProcessError;
 use super::kernel;
-use super::protocol::{Cursor, Observed, Phase, Reply, Request};
+use super::protocol::{Cursor, Observed, Phase, ProcessSeen, Reply, Request};
 use super::record::Record;
 use super::state::{self, Lock, StateDir};
 use super::store::Store;
@@ -207,7 +207,13 @@ impl Supervisor {
     }
 }
 
-fn load(state: &StateDir) -> Result<Record, ProcessError> {
+/// Component and process of every replica that lives, whoever started it.
+pub(super) fn living(state: &StateDir) -> Vec<(String, ProcessSeen)> {
+    let found = replica::find(&state.root.to_string_lossy());
+    found.iter().map(|found| (found.name.component.clone(), found.seen())).collect()
+}
+
+pub(super) fn load(state: &StateDir) -> Result<Record, ProcessError> {
     let path = state.record();
     match std::fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Record::default()),

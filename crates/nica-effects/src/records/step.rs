@@ -5,6 +5,7 @@
 
 use super::RecordError;
 use nica_engine::plan::{Plan, Status, Statuses};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::{GenericClient, Transaction};
 
@@ -59,6 +60,48 @@ pub async fn mark(tx: &Transaction<'_>, at: At<'_>, status: Status, seen: &Value
     };
     tx.execute(update, &[&at.run, &n, &word(status), &at.fence, seen]).await?;
     Ok(())
+}
+
+/// How a run that has not ended was left: a person has to look. It holds as long as nobody has taken the lease since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub how: How,
+    pub reason: String,
+    /// Whose word this is.
+    pub fence: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    Held,
+    Stuck,
+}
+
+/// Record with the step where the run stands what was seen there; its status is as it was.
+pub async fn stand(
+    tx: &Transaction<'_>,
+    run: &str,
+    n: usize,
+    standing: &Standing,
+) -> Result<(), RecordError> {
+    let update = "UPDATE nica.step SET seen = jsonb_build_object('stands', $3::jsonb) || \
+                  CASE WHEN jsonb_typeof(seen) = 'object' THEN seen - 'stands' ELSE '{}' END \
+                  WHERE run = $1 AND n = $2";
+    let value = serde_json::to_value(standing).expect("plain data serialises");
+    tx.execute(update, &[&run, &(n as i32), &value]).await?;
+    Ok(())
+}
+
+/// The last such word about a run.
+pub async fn standing(client: &impl GenericClient, run: &str) -> Result<Option<Standing>, RecordError> {
+    let select = "SELECT seen -> 'stands' FROM nica.step WHERE run = $1 AND jsonb_typeof(seen) = 'object' \
+                  AND seen ? 'stands' ORDER BY (seen #>> '{stands,fence}')::bigint DESC LIMIT 1";
+    let Some(row) = client.query_opt(select, &[&run]).await? else { return Ok(None) };
+    let standing = serde_json::from_value(row.get(0));
+    let damaged =
+        |e: serde_json::Error| RecordError::Damaged { what: "run", key: run.to_string(), why: e.to_string() };
+    standing.map(Some).map_err(damaged)
 }
 
 /// Whether this fence began the step itself, and how long ago by database time, in milliseconds.

@@ -35,7 +35,12 @@ impl Ground {
             env: NAME.to_string(),
             fence: 0,
             run_suffix: None,
-            limits: Limits { lock: LOCK_LIMIT, statement: STATEMENT_LIMIT, build: STATEMENT_LIMIT },
+            limits: Limits {
+                lock: LOCK_LIMIT,
+                statement: STATEMENT_LIMIT,
+                build: STATEMENT_LIMIT,
+                ..Limits::default()
+            },
             patience: LOCK_PATIENCE,
             by: By { run: None, who: "certify".to_string(), version: env!("CARGO_PKG_VERSION").to_string() },
         };

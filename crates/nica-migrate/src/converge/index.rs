@@ -1,9 +1,11 @@
 //! Concurrent index builds and drops. Only the catalogue knows how far an earlier one came.
 
+use super::overseer::nobody_works;
 use crate::catalog::literal;
-use crate::fence::{FenceError, bounded, within};
+use crate::fence::{BEGIN_LIMIT, FenceError, Guarded, bounded, within};
 use crate::lexer::{Statement, Token};
 use crate::runner::{Attempts, RunError};
+use tokio_postgres::SimpleQueryMessage;
 
 /// What is being brought to its end.
 pub(super) struct Work<'a> {
@@ -104,27 +106,43 @@ async fn drop_plainly(attempts: &mut Attempts, work: &Work<'_>, name: &str) -> R
     Ok(())
 }
 
+/// Whether it is there and serves queries: nothing of it was taken away.
+pub(super) async fn is_whole(tx: &Guarded<'_>, name: &str) -> Result<bool, RunError> {
+    let found = found(tx, name).await.map_err(|e| RunError::records(tx, &e))?;
+    Ok(found.is_some_and(|found| found.valid))
+}
+
 /// One statement on its own, right behind a guard that passed on this session. Its lock limit is the whole patience:
 /// what it waits for are old transactions, and nobody waits behind it meanwhile.
 async fn alone(attempts: &mut Attempts, work: &Work<'_>, sql: &str) -> Result<(), RunError> {
-    let (limits, patience, fence) =
-        (attempts.session().limits, attempts.session().patience, attempts.session().fence);
+    let session = attempts.session().clone();
+    let limits = session.limits;
     attempts.begin().await?.commit().await?;
     let client = attempts.client();
     let settings = format!(
-        "SET standard_conforming_strings = on; SET client_connection_check_interval = '1s'; SET lock_timeout = '{}ms'; SET statement_timeout = '{}ms'",
-        patience.as_millis().max(1),
+        "SET standard_conforming_strings = on; SET client_connection_check_interval = '1s'; SET lock_timeout = '{}ms'; SET statement_timeout = '{}ms'; SELECT pg_backend_pid()",
+        session.patience.as_millis().max(1),
         limits.build.as_millis(),
     );
-    let fail = |e: tokio_postgres::Error| RunError::statement(fence, work.place.clone(), &e);
-    let answer = async {
-        let done = match client.batch_execute(&settings).await {
-            Ok(()) => client.execute_typed(sql, &[]).await.map(|_| ()),
-            refused => refused,
-        };
-        Ok::<_, FenceError>(done)
-    };
-    within(limits.build + limits.answer(), answer).await?.map_err(fail)
+    let fail = |e: tokio_postgres::Error| RunError::statement(session.fence, work.place.clone(), &e);
+    // The settings are answered at once or never, so that little time passes between the guard and what it guards; only
+    // the statement has the hours of a build.
+    let set = async { client.simple_query(&settings).await.map_err(|e| FenceError::of(session.fence, &e)) };
+    let pid = pid(&within(BEGIN_LIMIT, set).await?)?;
+    let done = async { Ok::<_, FenceError>(client.execute_typed(sql, &[]).await) };
+    tokio::select! {
+        done = within(limits.build + limits.answer(), done) => done?.map(|_| ()).map_err(fail),
+        lost = nobody_works(&session, pid) => Err(lost.into()),
+    }
+}
+
+fn pid(answer: &[SimpleQueryMessage]) -> Result<i32, FenceError> {
+    let row = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    let unsaid = || FenceError::LostAnswer { why: "the server did not say which process it is".to_string() };
+    row.and_then(|pid| pid.parse().ok()).ok_or_else(unsaid)
 }
 
 type Driver<T> = Result<T, tokio_postgres::Error>;

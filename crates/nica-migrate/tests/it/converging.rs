@@ -138,6 +138,29 @@ async fn index_whose_drop_was_not_recorded_is_built_again() {
     assert_eq!(text(&client, SEEN).await, "t_a:true applied");
 }
 
+/// A down that is refused: what is whole stays applied, what is half gone says so.
+#[tokio::test]
+async fn index_whose_drop_is_refused_is_applied_only_while_it_is_whole() {
+    let check = async |blocker: &str, expected: &str| {
+        let url = database().await;
+        let client = table(&url).await;
+        let run = Session { patience: Duration::from_millis(300), ..runner(&url) };
+        run.converge_up(&lone("0001_i", INDEX, Some(DROP))).await.expect("built");
+        let other = session(&url).await;
+        other.batch_execute(&format!("BEGIN; {blocker}")).await.expect("somebody else");
+        let refused = run.converge_down("0001_i").await.expect_err("the lock is not to be had");
+        assert!(matches!(refused, RunError::Locked { .. }), "{refused}");
+        assert_eq!(text(&client, SEEN).await, expected, "{blocker}");
+        other.batch_execute("COMMIT").await.expect("done");
+        run.converge_down("0001_i").await.expect("gone at last");
+        assert_eq!(text(&client, SEEN).await, "undone");
+    };
+    // Nothing of it can begin.
+    check("LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE", "t_a:true applied").await;
+    // It serves no query any more, and then waits for those that may still use it.
+    check("INSERT INTO t VALUES (0, 0)", "t_a:false started").await;
+}
+
 #[tokio::test]
 async fn constraint_is_validated() {
     let url = database().await;

@@ -5,13 +5,15 @@ use super::deploy::absolute;
 use super::gathering::{Asked, gather};
 use super::preparation::{Preparation, Purpose, prepare};
 use super::recorded::Source;
+use super::status::running::unsupervised;
 use crate::cli;
 use crate::exit::Exit;
 use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
 use nica_effects::answer::answered;
 use nica_effects::event::Sink;
+use nica_effects::failure::Failure;
 use nica_effects::open;
-use nica_effects::process::TargetClient;
+use nica_effects::process::{Looked, look};
 use nica_effects::records::{control, run};
 use nica_effects::sight::Components;
 use nica_engine::plan::Unfit;
@@ -26,11 +28,10 @@ pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<E
     let env = &args.env.env;
     let access = context.access(env, Arc::new(|_| {}))?;
     let mut client = open::reader(&access).await?;
-    let components = match TargetClient::connect(&access.state).await {
-        Ok(target) => target.observe().await?.components,
-        // No supervisor was ever started here, or none runs now: nothing is served.
-        Err(_) => Default::default(),
-    };
+    let Looked { components, supervised } = look(&access.state).await.map_err(Failure::from)?;
+    if !supervised && !components.is_empty() {
+        context.output.progress(&unsupervised(&components));
+    }
     let prepared = plan(context, env, &source, &mut client, &components).await?;
     let output = context.output;
     let tell: Sink = Arc::new(move |event| output.certifying(&event));
@@ -42,7 +43,7 @@ pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<E
         PlanFile { format: PLAN_FILE_FORMAT, release_file, plan: prepared.plan.clone() }.write(out)?;
     }
     let text = context.output.plan(&prepared.plan, prepared.left(), Some(&report));
-    let value = json!({ "plan": prepared.plan, "hash": prepared.plan.hash(), "contracts_pending": prepared.pending, "gates": report });
+    let value = json!({ "plan": prepared.plan, "hash": prepared.plan.hash(), "contracts_pending": prepared.pending, "gates": report, "supervised": supervised });
     context.output.result(&value, &text);
     Ok(if prepared.plan.is_empty() { Exit::Done } else { Exit::Changes })
 }

@@ -1,5 +1,7 @@
 //! `nica status`: where each environment stands, read from its own records.
 
+pub(super) mod running;
+
 use super::context::Context;
 use crate::exit::Exit;
 use nica_effects::answer::answered;
@@ -8,10 +10,12 @@ use nica_effects::open;
 use nica_effects::perform::describe;
 use nica_effects::records::control;
 use nica_effects::records::run::{self, OpenRun};
+use nica_effects::records::step::{self, How, Standing};
 use nica_engine::next::Direction;
 use nica_engine::plan::Status;
 use nica_engine::{Effect, span};
 use nica_migrate::fence;
+use running::Running;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -53,13 +57,18 @@ async fn status(context: &Context, env: &str) -> anyhow::Result<(Value, String)>
         Some(run) => Some(open_run(context, env, &client, run).await?),
         None => None,
     };
+    let running = Running::at(&access.state).await;
     let live = control.baseline.as_ref().map(|b| b.version.clone());
-    let words = live.clone().unwrap_or_else(|| "nothing".to_string());
-    let text = match &open {
-        None => format!("{env:<8} {words}"),
-        Some(open) => format!("{env:<8} {words}   {}", open.text(env)),
+    let words = live.clone().unwrap_or_else(|| "nothing".to_string()) + &running.text();
+    let text = match (&open, running.next(env)) {
+        (Some(open), _) => format!("{env:<8} {words}   {}", open.text(env)),
+        (None, Some(next)) => format!("{env:<8} {words}\n         = next: {next}"),
+        (None, None) => format!("{env:<8} {words}"),
     };
-    Ok((json!({ "env": env, "live": live, "open_run": open.map(|open| open.value(env)) }), text))
+    let (next, open) = (running.next(env), open.map(|open| open.value(env)));
+    let value =
+        json!({ "env": env, "live": live, "open_run": open, "target": running.value(), "next": next });
+    Ok((value, text))
 }
 
 /// A run that has not ended, as whoever asks needs to know it.
@@ -70,6 +79,8 @@ struct Open {
     acting: Option<String>,
     /// The target's folder is on this machine.
     has_target: bool,
+    /// How the last who acted left it; none where somebody has taken the lease since.
+    standing: Option<Standing>,
 }
 
 async fn open_run(context: &Context, env: &str, client: &Client, run: OpenRun) -> anyhow::Result<Open> {
@@ -84,21 +95,35 @@ async fn open_run(context: &Context, env: &str, client: &Client, run: OpenRun) -
         ))
     });
     let has_target = run.participants.process.as_ref().is_none_or(|folder| Path::new(folder).exists());
-    Ok(Open { run, age, acting, has_target })
+    let standing = answered("how the run was left", step::standing(client, &run.id)).await?;
+    let standing = standing.filter(|standing| standing.fence == lease.number && acting.is_none());
+    Ok(Open { run, age, acting, has_target, standing })
 }
 
 impl Open {
-    /// `orphaned`, `going back`, `baking`, or the step where it stands.
+    /// `orphaned`, `held`, `stuck`, `going back`, `baking`, or the step where it stands.
     fn state(&self) -> String {
         let OpenRun { plan, statuses, direction, .. } = &self.run;
-        let standing = plan.steps().find(|step| statuses[step.n] != Status::Done);
-        match (direction, standing.map(|step| step.effect)) {
+        let step = plan.steps().find(|step| statuses[step.n] != Status::Done);
+        match (direction, step.map(|step| step.effect)) {
             _ if !self.has_target && self.acting.is_none() => "orphaned".to_string(),
+            _ if self.how() == Some(How::Held) => "held".to_string(),
+            _ if self.how() == Some(How::Stuck) => "stuck".to_string(),
             (Direction::Back, _) => "going back".to_string(),
             (_, Some(Effect::Bake)) => "baking".to_string(),
             (_, Some(effect)) => format!("at {}", describe(effect)),
             (_, None) => "at settle".to_string(),
         }
+    }
+
+    fn how(&self) -> Option<How> {
+        self.standing.as_ref().map(|standing| standing.how)
+    }
+
+    /// Why it stays open, else why it goes back.
+    fn reason(&self) -> Option<&str> {
+        let standing = self.standing.as_ref().map(|standing| standing.reason.as_str());
+        standing.or(self.run.turned.as_ref().map(|turned| turned.reason.as_str()))
     }
 
     fn next(&self, env: &str) -> String {
@@ -107,6 +132,12 @@ impl Open {
             None if !self.has_target => {
                 let folder = self.run.participants.process.as_deref().unwrap_or_default();
                 format!("bring {folder} back, or go to its machine; then nica resume --env {env}")
+            }
+            None if self.how() == Some(How::Held) => {
+                format!("nica resume --env {env}, or nica abort --env {env}")
+            }
+            None if self.how() == Some(How::Stuck) => {
+                format!("mend it, then nica resume --env {env}; or nica deploy a newer release")
             }
             None => format!("nica resume --env {env}"),
             Some(_) if committed || self.run.direction == Direction::Back => {
@@ -122,7 +153,7 @@ impl Open {
             Some(who) => format!("{who} acts"),
             None => "nobody acts".to_string(),
         };
-        let why = self.run.turned.as_ref().map(|turned| format!("\n         = cause: {}", turned.reason));
+        let why = self.reason().map(|reason| format!("\n         = cause: {reason}"));
         format!(
             "{version} is {}, open for {age}, {acting}   run {id}{}\n         = next: {}",
             self.state(),
@@ -139,7 +170,8 @@ impl Open {
             "state": self.state(),
             "age_secs": self.age.as_secs(),
             "acting": self.acting,
-            "reason": self.run.turned.as_ref().map(|turned| &turned.reason),
+            "reason": self.reason(),
+            "turned_back": self.run.turned.as_ref().map(|turned| &turned.reason),
             "next": self.next(env),
         })
     }

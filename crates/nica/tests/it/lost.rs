@@ -29,9 +29,13 @@ async fn stands(client: &Client) -> [String; 3] {
 
 /// One run, live, and told to be this deployer's own.
 async fn check(lost: Lost, then: Then) {
+    check_with(&[TABLE], lost, then).await;
+}
+
+async fn check_with(migrations: &[Migration<'_>], lost: Lost, then: Then) {
     let mut place = Place::new().await;
     let client = place.session("test").await;
-    let one = place.release("1", &[TABLE]).await;
+    let one = place.release("1", migrations).await;
     let came = deploy(&mut place, &one, lost, then).await;
     expect(&came, 0, "live");
     let run = came.end()["run"].as_str().unwrap_or_default().to_string();
@@ -79,6 +83,15 @@ async fn no_question_waits_for_ever() {
     let mut cases = tokio::task::JoinSet::new();
     table.into_iter().for_each(|lost| drop(cases.spawn(check(lost, Then::Silent))));
     cases.join_all().await;
+}
+
+/// Its statement may take an hour; what is said before it may not.
+#[tokio::test]
+async fn the_settings_of_a_lone_statement_have_a_limit_of_their_own() {
+    let index: Migration<'_> =
+        ("0002_i", "CREATE INDEX CONCURRENTLY note_i ON note (id)", "transaction = false\n");
+    let settings = Lost::Answer("SET standard_conforming_strings = on; SET client_connection");
+    check_with(&[TABLE, index], settings, Then::Silent).await;
 }
 
 /// Who only reads has nobody to ask again.

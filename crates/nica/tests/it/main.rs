@@ -1,10 +1,12 @@
 //! `nica` as its user meets it: the program itself, with a real database, a real target and a real terminal.
 
 mod accept;
+mod asleep;
 mod certify;
 mod contract;
 mod denied;
 mod gate;
+mod held;
 mod lost;
 mod place;
 mod proxy;

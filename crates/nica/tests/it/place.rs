@@ -62,11 +62,16 @@ impl Place {
 
     /// The same, with a bake that lasts.
     pub(crate) fn policy(&self, exec: &str, bake: &str) {
+        self.validated(exec, &format!("bake = \"{bake}\", bake_max = \"10s\", min_samples = 0"));
+    }
+
+    /// The same, with all that the bake is judged by.
+    pub(crate) fn validated(&self, exec: &str, validate: &str) {
         let policy = format!(
             "[service]\nname = \"tiny\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\npeople = \"people.toml\"\n\
              [[component]]\nname = \"api\"\nexecutable = \"bin/api\"\n\
              [env.dev]\ntarget = {{ kind = \"process\", state = \"{}\" }}\n\
-             validate = {{ bake = \"{bake}\", bake_max = \"10s\", min_samples = 0 }}\n\
+             validate = {{ {validate} }}\n\
              limits = {{ rollout = \"20s\", forward_until = \"60s\", lease_ttl = \"1s\", admit = \"5s\", undo = \"3s\", \
              drain = \"100ms\" }}\n\
              [env.dev.component.api]\nexec = \"{exec}\"\nreplicas = 1\nlisten = \"{}\"\n",
@@ -154,15 +159,31 @@ impl Place {
     }
 }
 
+impl Place {
+    /// As a crash would end it; what it started lives on.
+    pub(crate) fn kill_supervisor(&self) {
+        let supervises = |pid: &i32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|b| *b == 0).nth(1) == Some(b"supervise")
+        };
+        marked(&self.state()).into_iter().filter(supervises).for_each(|pid| signal(pid, Signal::KILL));
+    }
+
+    /// Supervisor, keeper and replicas, as when the machine went off.
+    pub(crate) fn kill_target(&self) {
+        // Twice: a supervisor may just have started another one.
+        for _ in 0..2 {
+            marked(&self.state()).into_iter().for_each(|pid| signal(pid, Signal::KILL));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 impl Drop for Place {
     /// Ends, also when a test panics, every process of this target.
     fn drop(&mut self) {
         let state = self.state();
-        // Twice: a supervisor may just have started another one.
-        for _ in 0..2 {
-            marked(&state).into_iter().for_each(|pid| signal(pid, Signal::KILL));
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.kill_target();
         if let Ok(socket) = std::fs::read_to_string(state.join("socket")) {
             let _ = std::fs::remove_dir_all(Path::new(&socket).parent().expect("sockets stand in a folder"));
         }

@@ -76,6 +76,12 @@ async fn a_newer_release_takes_the_place_of_a_run_that_is_stuck() {
     expect(&stuck.deploy(&stuck.two).await, 21, "stuck");
     expect(&stuck.deploy(&stuck.one).await, 21, "stuck");
     assert_eq!(stuck.stands().await, [applied, "new", "1", "live", "1"], "neither is newer and whole");
+    let status = stuck.place.nica(&["status"]).await;
+    let open = &status.end()["open_run"];
+    assert_eq!(open["state"], "stuck", "{status:#?}");
+    let reason = open["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("api of the baseline does not come back: crash loop"), "{status:#?}");
+    assert_eq!(open["next"], "mend it, then nica resume --env dev; or nica deploy a newer release");
 
     stuck.place.exec("serve");
     let three = stuck.place.release("3", &[]).await;

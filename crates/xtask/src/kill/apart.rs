@@ -25,6 +25,12 @@ pub(crate) struct Job {
     pub mutant: Option<String>,
 }
 
+impl Job {
+    pub(crate) fn of(case: Case) -> Job {
+        Job { case, mutant: None }
+    }
+}
+
 /// Makes a slot ready, apart.
 pub(crate) fn prepare(slot: &Slot, passenger: &Path) -> Result<()> {
     let words = ["--prepare".into(), slot.home.clone(), passenger.to_path_buf()];

@@ -79,6 +79,8 @@ words! {
         Kill = "kill",
         /// SIGKILL; what is held never arrives.
         KillLost = "kill-lost",
+        /// SIGKILL, and somebody else changes a managed row before the next run: it was planned for another world.
+        KillMeddle = "kill-meddle",
         /// SIGSTOP, SIGCONT after the next run has settled.
         Stop = "stop",
         /// SIGSTOP; before it goes on, the supervisor dies and is started again, as its unit would do.
@@ -103,6 +105,8 @@ words! {
         Next = "next",
         /// `nica deploy` of another build.
         Other = "other",
+        /// The run was opened by another build; `nica deploy` of this one.
+        Ours = "ours",
     }
 }
 

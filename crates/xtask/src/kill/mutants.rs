@@ -4,11 +4,12 @@
 //! which `MUTANT` stands for "this one is on". All are built into one program, from a copy; the product itself holds
 //! no line of them.
 
+use super::build::Profile;
 use super::case::Case;
+use super::variant::Variant;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Variable that says which mutant a program is.
 pub(crate) const VARIABLE: &str = "NICA_MUTANT";
@@ -61,48 +62,15 @@ fn read(path: &Path) -> Result<Mutant> {
 
 /// One program that is each of them, by `NICA_MUTANT`, and the product without it.
 pub(crate) fn build(mutants: &[Mutant]) -> Result<PathBuf> {
-    let root = crate::repo::root();
-    let (source, target) = (root.join("target/mutants/source"), root.join("target/mutants/build"));
-    copy_sources(&root, &source)?;
+    let mut variant = Variant::of_checkout("nica-mutants", "0.0.8")?;
     for mutant in mutants {
-        mutant.edits.iter().try_for_each(|edit| apply(edit, &mutant.name, &source))?;
-    }
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--package", "nica", "--bin", "nica", "--target-dir"]).arg(&target);
-    // What a mutation leaves unused is nobody's fault.
-    cargo.env("RUSTFLAGS", "-Awarnings");
-    ensure!(cargo.current_dir(&source).status().context("start cargo")?.success(), "build the mutants");
-    Ok(target.join("debug/nica"))
-}
-
-/// What git knows of, as it stands in the checkout; files that are equal stay untouched, for cargo's sake.
-fn copy_sources(root: &Path, to: &Path) -> Result<()> {
-    let mut git = Command::new("git");
-    git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root);
-    for file in super::proc::must_succeed(&mut git, "list the checkout's files")?.lines() {
-        let from = root.join(file);
-        if let Ok(bytes) = std::fs::read(&from) {
-            write_if_other(&to.join(file), &bytes)?;
+        for edit in &mutant.edits {
+            let change = |text: &str| edited(text, edit, &mutant.name);
+            let what = || format!("mutate {} into {}", edit.file.display(), mutant.name);
+            variant.edit(&edit.file, change).with_context(what)?;
         }
     }
-    Ok(())
-}
-
-fn write_if_other(path: &Path, bytes: &[u8]) -> Result<()> {
-    if std::fs::read(path).is_ok_and(|there| there == bytes) {
-        return Ok(());
-    }
-    std::fs::create_dir_all(path.parent().context("write into a folder")?)?;
-    std::fs::write(path, bytes).with_context(|| format!("write {}", path.display()))
-}
-
-fn apply(edit: &Edit, name: &str, source: &Path) -> Result<()> {
-    let path = source.join(&edit.file);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let edited =
-        edited(&text, edit, name).with_context(|| format!("mutate {} into {name}", edit.file.display()))?;
-    std::fs::write(&path, edited)?;
-    Ok(())
+    variant.build(Profile::Dev)
 }
 
 fn edited(text: &str, edit: &Edit, name: &str) -> Result<String> {

@@ -36,17 +36,26 @@ pub(crate) struct Wish {
     pub cases: Vec<Case>,
     /// About so many, spread over all kinds.
     pub count: Option<usize>,
+    /// Another one picks other cases of a slice, and another order of the whole.
+    pub seed: Option<u64>,
+    /// `K/N`: the K-th of N equal parts of the whole.
+    pub part: Option<(usize, usize)>,
+    /// Forget what an earlier sweep of these builds recorded.
+    pub anew: bool,
     /// Worlds that are played side by side.
     pub slots: Option<usize>,
     /// Judge this program instead of building one; a mutant, for example.
     pub nica: Option<PathBuf>,
     /// Judge the judge: each mutant must be found.
     pub mutants: bool,
+    /// This one of them alone.
+    pub mutant: Option<String>,
     /// Leave the worlds' folders behind.
     pub keep: bool,
 }
 
-pub(crate) const HELP: &str = "./x test kill [--all] [--list] [--case ID|FILE]... [--count N] [--slots N] [--nica FILE] [--mutants] [--keep]";
+pub(crate) const HELP: &str = "./x test kill [--all [--part K/N] [--anew]] [--list] [--case ID|FILE]... [--count N] [--seed N] \
+    [--slots N] [--nica FILE] [--mutants [--mutant NAME]] [--keep]";
 
 pub(crate) fn parse(args: &[String]) -> Result<Options> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -74,7 +83,11 @@ pub(crate) fn parse(args: &[String]) -> Result<Options> {
             "--mutants" => wish.mutants = true,
             "--case" => wish.cases.push(case(value()?)?),
             "--count" => wish.count = Some(value()?.parse().context("read --count")?),
+            "--seed" => wish.seed = Some(value()?.parse().context("read --seed")?),
+            "--part" => wish.part = Some(part(value()?)?),
+            "--anew" => wish.anew = true,
             "--slots" => wish.slots = Some(value()?.parse().context("read --slots")?),
+            "--mutant" => wish.mutant = Some(value()?.to_string()),
             "--nica" => wish.nica = Some(PathBuf::from(value()?)),
             other => bail!("read {other:?}: the words are {HELP}"),
         }
@@ -82,7 +95,31 @@ pub(crate) fn parse(args: &[String]) -> Result<Options> {
     Ok(Options::Sweep(wish))
 }
 
+fn part(word: &str) -> Result<(usize, usize)> {
+    let numbers = word.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    match numbers {
+        Some((k, n)) if (1..=n).contains(&k) => Ok((k, n)),
+        _ => bail!("read --part {word}: the first of four parts is 1/4"),
+    }
+}
+
 /// By its id, or by a file that holds it.
 fn case(word: &str) -> Result<Case> {
     if word.ends_with(".toml") { super::minimum::case_file(word.as_ref()) } else { Case::parse(word) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_one_of_its_number() {
+        let check =
+            |word: &str, expected: Option<(usize, usize)>| assert_eq!(part(word).ok(), expected, "{word}");
+        check("1/4", Some((1, 4)));
+        check("4/4", Some((4, 4)));
+        for wrong in ["0/4", "5/4", "1", "1/0", "a/b", ""] {
+            check(wrong, None);
+        }
+    }
 }

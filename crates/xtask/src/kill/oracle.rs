@@ -9,7 +9,7 @@ mod workloads;
 
 pub(crate) use dump::schema;
 pub(crate) use rows::{Attic, lost};
-pub(crate) use workloads::version;
+pub(crate) use workloads::{read as workloads, version};
 
 use super::cluster::Cluster;
 use anyhow::Result;
@@ -109,6 +109,13 @@ impl Golden {
         }
         text
     }
+}
+
+/// In what two readings of one world differ; empty when they are the same.
+pub(crate) fn changed(before: &State, after: &State) -> String {
+    difference("schema", &before.schema, &after.schema)
+        + &difference("rows", &before.seeds, &after.seeds)
+        + &difference("workloads", &lines(&before.workloads), &lines(&after.workloads))
 }
 
 fn lines(workloads: &BTreeMap<String, Workload>) -> Vec<String> {

@@ -4,30 +4,38 @@
 //! held arrives: after each of the last two, the reading, the ledger and the exit code must say the same thing.
 
 mod fault;
+mod late;
 mod ledger;
+mod users;
 mod verdict;
 
 pub(crate) use verdict::{Ended, Outcome, Verdict};
 
-use super::case::{Case, Fault, Story, Then};
+use super::case::{Case, Fault, How, Story, Then};
 use super::deployer::Deployer;
-use super::gate::{Release as Let, Trap};
-use super::lines::{self, Lines};
-use super::oracle::{self, Attic, Golden};
-use super::proc::{self, Limit};
+use super::gate::Trap;
+use super::lines::Lines;
+use super::oracle::{self, Attic, Golden, State};
+use super::proc::Limit;
 use super::project::Release;
 use super::slot::{Base, Slot};
 use super::timeline::Timeline;
-use super::world::{PATIENCE, World};
+use super::world::World;
 use super::writer::Writer;
 use anyhow::{Context as _, Result, bail};
 use fault::Struck;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use users::Users;
 
 const RUNS_MAX: usize = 3;
 /// In which a supervisor would begin what a late word asked of it.
 const LATE_EFFECT: Duration = Duration::from_millis(1200);
+/// A row that both releases have, so that nothing of a run would touch it.
+const MEDDLE: &str = "UPDATE limits SET value = value + 1 WHERE metric = 'protein'";
+/// The component that users ask.
+const SERVICE: &str = "api";
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(crate) struct Played {
     pub verdict: Verdict,
@@ -58,6 +66,7 @@ struct Stage<'a> {
     golden: &'a Golden,
     lines: Lines,
     writer: Option<Writer>,
+    users: Users,
     actors: Vec<Deployer>,
     struck: Vec<Struck>,
     unreached: bool,
@@ -65,37 +74,43 @@ struct Stage<'a> {
     unreachable: u32,
     wrong: Vec<String>,
     ended: Option<Ended>,
+    /// As the world was when a stranger had changed it.
+    meddled: Option<State>,
 }
 
 impl<'a> Stage<'a> {
     fn begin(world: &'a World<'a>, case: &'a Case, golden: &'a Golden) -> Result<Stage<'a>> {
         let lines = Lines::interpose(&world.slot.state())?;
         let writer = Some(Writer::start(world.cluster.socket_folder()));
+        let users = Users::of(case, &world.slot.listens[SERVICE]);
         Ok(Stage {
             world,
             case,
             golden,
             lines,
             writer,
+            users,
             actors: Vec::new(),
             struck: Vec::new(),
             unreached: false,
             unreachable: 0,
             wrong: Vec::new(),
             ended: None,
+            meddled: None,
         })
     }
 
     fn play(&mut self) -> Result<()> {
-        self.run_into(&self.case.fault, None)?;
+        self.run_into(&self.case.fault)?;
         if let Some(second) = &self.case.second {
-            self.run_into(second, None)?;
+            self.run_into(second)?;
         }
         let ended = self.settle()?;
         self.ended = Some(ended.clone());
         self.judge(&ended, "after the run that was left alone");
         self.let_go()?;
         self.judge_for_a_while(&ended);
+        self.wrong.extend(self.users.judge(&self.world.timeline));
         self.judge_rows()
     }
 
@@ -107,19 +122,36 @@ impl<'a> Stage<'a> {
     }
 
     /// Starts a deployer and strikes where the case says.
-    fn run_into(&mut self, fault: &Fault, nica: Option<&Path>) -> Result<()> {
-        let nica = nica.unwrap_or(&self.world.slot.nica).to_path_buf();
+    fn run_into(&mut self, fault: &Fault) -> Result<()> {
+        let nica = self.build(self.case.then == Then::Ours)?;
         let mut deployer = self.start(&nica, Some(fault.trap()))?;
-        let struck = fault::strike(self.world, &mut deployer, fault)?;
+        let fell = self.fall(&mut deployer, fault);
+        // Also one that hangs: its story is what is asked for then.
+        self.actors.push(deployer);
+        fell
+    }
+
+    fn fall(&mut self, deployer: &mut Deployer, fault: &Fault) -> Result<()> {
+        let struck = fault::strike(self.world, deployer, fault)?;
         self.unreached |= !struck.reached;
-        if struck.reached && !struck.deployer_is_down {
+        if deployer.stopped {
+            self.users.meet_a_sleeper();
+        }
+        if fault.how == How::KillMeddle {
+            self.world.cluster.psql(MEDDLE)?;
+            self.meddled = Some(self.world.read()?);
+        }
+        let goes_on = struck.reached && !struck.deployer_is_down;
+        self.struck.push(struck);
+        if goes_on {
             let code = deployer.await_end(self.world)?;
             self.world.cluster.await_ready()?;
             let ledger = ledger::last(&self.world.cluster)?;
             self.wrong.extend(verdict::may_say(&deployer.name, code, &ledger));
+            if fault.how == How::Delay && !ledger.open {
+                self.arrive_late(deployer)?;
+            }
         }
-        self.struck.push(struck);
-        self.actors.push(deployer);
         Ok(())
     }
 
@@ -147,77 +179,58 @@ impl<'a> Stage<'a> {
     }
 
     fn plain_run(&mut self) -> Result<i32> {
-        let slot = self.world.slot;
-        let nica = match self.case.then {
-            Then::Other => slot.other.as_deref().context("find the other build: build it with --release")?,
-            _ => &slot.nica,
-        };
+        let nica = self.build(self.case.then == Then::Other)?;
         let name = format!("deploy-{}", self.actors.len() + 1);
         let mut deployer = match self.case.then {
-            Then::Next => Deployer::deploy(self.world, &self.lines, (&name, nica), Release::Good, None)?,
+            Then::Next => Deployer::deploy(self.world, &self.lines, (&name, &nica), Release::Good, None)?,
             Then::Resume => {
                 let name = format!("resume-{}", self.actors.len() + 1);
-                Deployer::resume(self.world, &self.lines, (&name, nica), self.release())?
+                Deployer::resume(self.world, &self.lines, (&name, &nica), self.release())?
             }
-            _ => self.start(nica, None)?,
+            _ => self.start(&nica, None)?,
         };
         let code = deployer.await_end(self.world)?;
         self.actors.push(deployer);
         code.context("read an exit code: the run was ended by a signal")
     }
 
+    /// The program that is judged, or the other build of it.
+    fn build(&self, other: bool) -> Result<PathBuf> {
+        let Slot { nica, other: second, .. } = self.world.slot;
+        if !other {
+            return Ok(nica.clone());
+        }
+        second.clone().context("find the other build: mutants have none")
+    }
+
     fn continue_backends(&mut self) -> Result<()> {
         self.struck.iter_mut().try_for_each(|struck| struck.continue_backend(&self.world.timeline))
     }
 
-    /// Everything that was stopped goes on, everything that was held arrives; each deployer comes to its end.
-    fn let_go(&mut self) -> Result<()> {
-        for struck in &mut self.struck {
-            struck.continue_all(&self.world.timeline)?;
-            if struck.restarts {
-                self.world.restart_supervisor()?;
-            }
-            if let Some(question) = struck.repeat.take() {
-                self.world.timeline.say(format!("again to the supervisor: {question}"));
-                let answer = lines::tell(&self.world.slot.state(), &question)?;
-                self.world.timeline.say(format!("it answered: {answer}"));
-            }
-        }
-        for at in 0..self.actors.len() {
-            let deployer = &mut self.actors[at];
-            if deployer.stopped {
-                self.world.timeline.say(format!("{} goes on", deployer.name));
-                proc::signal(deployer.process.pid(), proc::Signal::CONT)?;
-            }
-            deployer.gate.release(Let::Forward);
-        }
-        let mut actors = std::mem::take(&mut self.actors);
-        for deployer in actors.iter_mut().filter(|deployer| deployer.stopped) {
-            let code = deployer.await_end(self.world)?;
-            self.world.cluster.await_ready()?;
-            self.wrong.extend(verdict::may_say(&deployer.name, code, &ledger::last(&self.world.cluster)?));
-        }
-        self.actors = actors;
-        self.world.cluster.await_ready()?;
-        super::psql::await_no_session_like(&self.world.cluster, "nica/%", PATIENCE)?;
-        let quiet = || self.actors.iter().all(|deployer| deployer.gate.is_quiet()).then_some(());
-        proc::wait_for("wait until all that was held came to its end", PATIENCE, quiet)
-    }
-
-    /// A late word at the supervisor would show in replicas a moment after its answer: so it is looked for a while.
+    /// A late word at the supervisor would show in replicas a moment after its answer: so they, and they alone, are
+    /// looked at for a while.
     fn judge_for_a_while(&mut self, ended: &Ended) {
         let when = "after all that was stopped went on and all that was held arrived";
-        let at_supervisor = self.struck.iter().any(|struck| struck.at_supervisor);
-        let limit = Limit::new(if at_supervisor { LATE_EFFECT } else { Duration::ZERO });
         self.judge(ended, when);
-        while self.wrong.is_empty() && limit.pause_or(when).is_ok() {
-            self.judge(ended, when);
+        if !self.struck.iter().any(|struck| struck.at_supervisor) {
+            return;
+        }
+        let limit = Limit::new(LATE_EFFECT);
+        let before = self.world.read_workloads().ok();
+        while self.wrong.is_empty() && !limit.passed() {
+            std::thread::sleep(LOOK_AGAIN);
+            if self.world.read_workloads().ok() != before {
+                return self.judge(ended, when);
+            }
         }
     }
 
     fn judge(&mut self, ended: &Ended, when: &str) {
         let mut wrong = match self.world.read() {
-            Ok(state) => verdict::judge(self.case, self.golden, &state, ended),
+            Ok(state) => match &self.meddled {
+                Some(meddled) => verdict::judge_meddled(meddled, &state, ended),
+                None => verdict::judge(self.case, self.golden, &state, ended),
+            },
             Err(error) => vec![format!("{error:#}")],
         };
         match ledger::last(&self.world.cluster) {

@@ -36,7 +36,8 @@ const BASE: Migration = (
     "DROP TABLE limits;\nDROP TABLE note;\n",
     "phase = \"expand\"\nclass = \"sticky\"\n",
 );
-/// The successor's, in order; going back keeps a prefix of them.
+/// The successor's, in order; going back keeps a prefix of them. The index that is built beside the traffic is on what
+/// every release has, so that a build that comes late is seen.
 pub(crate) const EXPANDS: [Migration; 3] = [
     (
         "0002_note_by_body",
@@ -51,9 +52,9 @@ pub(crate) const EXPANDS: [Migration; 3] = [
         "phase = \"expand\"\nclass = \"parking\"\npark = [\"note.mood\"]\n",
     ),
     (
-        "0004_note_by_mood",
-        "CREATE INDEX CONCURRENTLY note_by_mood ON note (mood);\n",
-        "DROP INDEX CONCURRENTLY note_by_mood;\n",
+        "0004_note_by_length",
+        "CREATE INDEX CONCURRENTLY note_by_length ON note (length(body));\n",
+        "DROP INDEX CONCURRENTLY note_by_length;\n",
         "phase = \"expand\"\nclass = \"lossless\"\ntransaction = false\n",
     ),
 ];
@@ -145,7 +146,7 @@ impl Release {
         let _ = write!(
             text,
             "\n[env.dev]\ntarget = {{ kind = \"process\", state = \"{}\" }}\n\
-             validate = {{ bake = \"1s\", bake_max = \"20s\", min_samples = 10, probes_per_second = 20 }}\n\
+             validate = {{ bake = \"300ms\", bake_max = \"20s\", min_samples = 10, probes_per_second = 50 }}\n\
              limits = {{ rollout = \"20s\", forward_until = \"60s\", lease_ttl = \"3s\", admit = \"5s\", undo = \"20s\", \
              drain = \"500ms\" }}\n",
             state.display()

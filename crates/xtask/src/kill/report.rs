@@ -16,6 +16,13 @@ pub(crate) struct Result {
     pub timeline: String,
 }
 
+impl Result {
+    /// The whole story of a failed case stands in `target/kill/failed`.
+    pub(crate) fn told_shortly(&self) -> Result {
+        Result { timeline: String::new(), ..self.clone() }
+    }
+}
+
 pub(crate) fn case(case: &Case, result: &Result, whole: bool) {
     let Result { verdict, seconds, timeline } = result;
     let outcome = format!("{:?}", verdict.outcome).to_lowercase();
@@ -68,11 +75,43 @@ pub(crate) fn mutant(mutant: &Mutant, results: &[&(Job, Result)]) -> bool {
     red.is_some()
 }
 
-/// A failed case as a file that replays it, and its story beside it.
+/// Of a hundred cases so many may miss their point, and a few of every sweep: a poll less, and a turn is not said.
+const UNREACHED_PERCENT_MAX: usize = 10;
+const UNREACHED_MAX: usize = 3;
+
+/// Whether nearly all cases came by the point that they are about.
+pub(crate) fn few_unreached(unreached: usize, played: usize) -> bool {
+    let few = unreached <= UNREACHED_MAX.max(played * UNREACHED_PERCENT_MAX / 100);
+    if unreached > 0 {
+        let word = if few { "" } else { ": TOO MANY" };
+        println!("{unreached} of {played} cases did not come by their point{word}");
+    }
+    few
+}
+
+/// A failed case as a file that replays it, and its story beside it; what holds again is failed no more.
 pub(crate) fn keep(folder: &Path, case: &Case, result: &Result) -> anyhow::Result<()> {
+    if result.verdict.outcome != Outcome::Failed {
+        let _ = std::fs::remove_file(folder.join(format!("{case}.toml")));
+        return Ok(());
+    }
     std::fs::create_dir_all(folder)?;
     let why = result.verdict.wrong.join("; ").replace('\n', " ");
     let file = super::minimum::CaseFile { case: case.to_string(), why };
     std::fs::write(folder.join(format!("{case}.toml")), toml::to_string(&file)?)?;
     Ok(std::fs::write(folder.join(format!("{case}.txt")), &result.timeline)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_cases_that_miss_their_point_are_a_failure() {
+        for (unreached, played, few) in
+            [(0, 1, true), (3, 41, true), (5, 41, false), (400, 4000, true), (401, 4000, false)]
+        {
+            assert_eq!(few_unreached(unreached, played), few, "{unreached} of {played}");
+        }
+    }
 }

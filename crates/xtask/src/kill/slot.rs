@@ -72,6 +72,12 @@ impl Slot {
         self.home.join("tmp")
     }
 
+    /// What `nica` may keep from run to run, for all worlds of a sweep: that migrations were tried on a throw-away
+    /// database is asked once, not with every deploy.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.home.with_file_name("cache")
+    }
+
     pub(crate) fn logs(&self) -> PathBuf {
         self.home.join("logs")
     }

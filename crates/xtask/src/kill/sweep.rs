@@ -10,8 +10,10 @@ use super::mutants::{self, Mutant};
 use super::options::Wish;
 use super::play::Outcome;
 use super::prepare::{Prepared, Turn};
+use super::record::Record;
 use super::report;
 use super::slot::Slot;
+use super::variant;
 use super::{folder, open_to_all};
 use crate::suite::Counts;
 use anyhow::{Context as _, Result};
@@ -36,47 +38,67 @@ pub(crate) fn sweep(wish: &Wish) -> Result<Counts> {
 }
 
 fn sweep_product(wish: &Wish, home: &Path) -> Result<Counts> {
-    let dev = || build::program("nica", "nica", Profile::Dev);
-    let (nica, other) = match (&wish.nica, wish.all) {
-        (Some(nica), _) => (nica.clone(), None),
-        (None, true) => (build::program("nica", "nica", Profile::Release)?, Some(dev()?)),
-        (None, false) => (dev()?, None),
-    };
-    let slots = slots(wish, home, &nica, other)?;
+    let profile = if wish.all { Profile::Release } else { Profile::Dev };
+    let nica = wish.nica.clone().map_or_else(|| build::nica(profile), Ok)?;
+    let slots = slots(wish, home, &nica, Some(variant::other(profile)?))?;
     let prepared = Prepared::open(&slots[0])?;
-    let cases = enumerate::all(&prepared, slots[0].other.is_some())?;
-    let mut counts = judge_number(&prepared, &cases)?;
+    let cases = enumerate::all(&prepared)?;
+    let mut number = judge_number(&prepared, &cases)?;
     let chosen = choose(wish, &cases)?;
     if wish.list {
         chosen.iter().for_each(|case| println!("{:<12} {case}", case.fault.kill_point()));
-        return Ok(counts);
+        return Ok(number);
     }
-    let jobs = chosen.into_iter().map(|case| Job { case, mutant: None }).collect();
-    let results =
-        play_all(&slots, jobs, |job, result| report::case(&job.case, result, !wish.cases.is_empty()));
-    report::table(&results);
-    for (job, result) in &results {
-        counts += match result.verdict.outcome {
-            Outcome::Held => Counts { passed: 1, ..Counts::default() },
-            Outcome::Unreached => Counts { skipped: 1, ..Counts::default() },
-            Outcome::Failed => Counts { failed: 1, ..Counts::default() },
-        };
-        if result.verdict.outcome == Outcome::Failed {
-            report::keep(&crate::repo::root().join("target/kill/failed"), &job.case, result)?;
-        }
+    let record = wish.all.then(|| Record::open(&slots[0], wish.anew)).transpose()?;
+    let known = record.as_ref().map(|record| &record.known);
+    let known = |case: &Case| known.and_then(|known| known.get(&case.to_string())).cloned();
+    let (done, left): (Vec<_>, Vec<_>) =
+        chosen.into_iter().map(Job::of).partition(|job| known(&job.case).is_some());
+    if let Some(record) = &record {
+        println!(
+            "{:>5} of them recorded before, {} to play ({})",
+            done.len(),
+            left.len(),
+            record.path.display()
+        );
     }
-    Ok(counts)
+    let done = done.into_iter().filter_map(|job| known(&job.case).map(|result| (job, result)));
+    let mut results: Vec<_> = done.collect();
+    results.extend(play_all(&slots, left, |job, result| told(wish, record.as_ref(), job, result)));
+    number += sum_up(&results, cases.len());
+    Ok(number)
+}
+
+fn told(wish: &Wish, record: Option<&Record>, job: &Job, result: &report::Result) {
+    report::case(&job.case, result, !wish.cases.is_empty());
+    let kept = report::keep(&crate::repo::root().join("target/kill/failed"), &job.case, result)
+        .and_then(|()| record.map_or(Ok(()), |record| record.keep(&job.case, result)));
+    if let Err(error) = kept {
+        println!("          could not be written down: {error:#}");
+    }
+}
+
+fn sum_up(results: &[(Job, report::Result)], enumerated: usize) -> Counts {
+    report::table(results);
+    println!("{} of {enumerated} cases have a result", results.len());
+    let of = |outcome| results.iter().filter(|(_, result)| result.verdict.outcome == outcome).count();
+    let (held, failed, unreached) = (of(Outcome::Held), of(Outcome::Failed), of(Outcome::Unreached));
+    let mut counts = Counts { passed: held as u64, failed: failed as u64, skipped: unreached as u64 };
+    counts += Counts::one(report::few_unreached(unreached, results.len()));
+    counts
 }
 
 /// Each mutant must turn at least one of its cases red: then the sweep would find such a program.
 fn sweep_mutants(wish: &Wish, home: &Path) -> Result<Counts> {
     let all = mutants::all()?;
     let slots = slots(wish, home, &mutants::build(&all)?, None)?;
+    let asked = |mutant: &&Mutant| wish.mutant.as_ref().is_none_or(|name| *name == mutant.name);
+    let all: Vec<&Mutant> = all.iter().filter(asked).collect();
     let told = |mutant: &Mutant| {
         let job = |case: &Case| Job { case: case.clone(), mutant: Some(mutant.name.clone()) };
         mutant.cases.iter().map(job).collect::<Vec<Job>>()
     };
-    let results = play_all(&slots, all.iter().flat_map(told).collect(), |_, _| {});
+    let results = play_all(&slots, all.iter().copied().flat_map(told).collect(), |_, _| {});
     let mut counts = Counts::default();
     for mutant in all.iter().filter(|mutant| !mutant.cases.is_empty()) {
         let of = results.iter().filter(|(job, _)| job.mutant.as_deref() == Some(&mutant.name));
@@ -90,10 +112,11 @@ fn choose(wish: &Wish, cases: &[Case]) -> Result<Vec<Case>> {
         return Ok(wish.cases.clone());
     }
     if wish.all || (wish.list && wish.count.is_none()) {
-        return Ok(cases.to_vec());
+        let (k, n) = wish.part.unwrap_or((1, 1));
+        return Ok(enumerate::shuffled(cases, wish.seed).into_iter().skip(k - 1).step_by(n).collect());
     }
     let mut chosen = minimum::kept_cases()?;
-    for case in enumerate::slice(cases, wish.count.unwrap_or(SLICE)) {
+    for case in enumerate::slice(cases, wish.count.unwrap_or(SLICE), wish.seed) {
         if !chosen.contains(&case) {
             chosen.push(case);
         }
@@ -123,7 +146,7 @@ fn judge_number(prepared: &Prepared, cases: &[Case]) -> Result<Counts> {
 }
 
 fn slots(wish: &Wish, home: &Path, nica: &Path, other: Option<PathBuf>) -> Result<Vec<Slot>> {
-    let passenger = build::program("xtask", "sweep-passenger", Profile::Dev)?;
+    let passenger = build::passenger()?;
     let nica = std::path::absolute(nica)?;
     let count = wish.slots.unwrap_or_else(|| default_slots(wish));
     let make = |n: usize| Slot::create(&home.join(n.to_string()), &nica, other.clone());

@@ -5,13 +5,14 @@
 
 use super::actor::Actor;
 use super::cluster::{self, Cluster};
-use super::oracle::{self, Look, State};
+use super::oracle::{self, Look, State, Workload};
 use super::proc::{self, Signal, wait_for};
 use super::project::{self, Release};
 use super::slot::{Base, Slot};
 use super::timeline::Timeline;
 use super::{lines, mutants};
 use anyhow::{Context as _, Result};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -129,6 +130,7 @@ impl<'a> World<'a> {
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", slot.tmp())
             .env("TMPDIR", slot.tmp())
+            .env("XDG_CACHE_HOME", slot.cache())
             .env("XDG_RUNTIME_DIR", slot.run())
             .envs(slot.mutant.iter().map(|mutant| (mutants::VARIABLE, mutant)))
             .env("NICA_ACTOR", "sweep")
@@ -150,7 +152,16 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn read(&self) -> Result<State> {
-        State::read(&Look {
+        self.look(State::read)
+    }
+
+    /// Only what runs.
+    pub(crate) fn read_workloads(&self) -> Result<BTreeMap<String, Workload>> {
+        self.look(oracle::workloads)
+    }
+
+    fn look<T>(&self, read: impl Fn(&Look<'_>) -> Result<T>) -> Result<T> {
+        read(&Look {
             cluster: &self.cluster,
             above: std::process::id(),
             state: &self.slot.state(),

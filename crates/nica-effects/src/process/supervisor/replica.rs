@@ -176,6 +176,14 @@ pub(super) fn find(state: &str) -> Vec<Found> {
     found.into_iter().map(|(found, _)| found).collect()
 }
 
+impl Found {
+    /// Nobody probes it now.
+    pub(super) fn seen(&self) -> ProcessSeen {
+        let ReplicaName { generation, n, .. } = self.name.clone();
+        ProcessSeen { id: self.process.id, generation, replica: n, phase: Phase::Unready, exe: None }
+    }
+}
+
 fn look(pid: i32, state: &str) -> Option<(Found, i32)> {
     let marked =
         |environ: &[(String, String)]| environ.iter().any(|(name, value)| name == STATE && value == state);

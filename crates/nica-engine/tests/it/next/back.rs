@@ -159,6 +159,11 @@ fn downs_run_in_reverse_order() {
             lossless().half_built(STICKY).is(STICKY, Status::Started).refused(STICKY, "duplicate key"),
             "Undo(4)",
         ),
+        (
+            "half-built, its down refused: no state that may stay",
+            lossless().half_built(STICKY).is(STICKY, Status::UndoStarted).refused(STICKY, "lock timeout"),
+            "Stuck(\"lock timeout\")",
+        ),
     ]);
 }
 

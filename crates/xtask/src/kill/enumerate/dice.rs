@@ -4,6 +4,12 @@
 pub(super) struct Dice(pub u64);
 
 impl Dice {
+    /// What falls for this text (FNV-1a).
+    pub(super) fn of(text: &str) -> Dice {
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Dice(text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

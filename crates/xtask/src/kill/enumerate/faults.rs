@@ -58,8 +58,6 @@ fn strikes(turn: &Turn, quiet: bool, first_of_phase: bool) -> Vec<Strike> {
         strikes.push((Place::Sent, Actor::Deployer, How::Stop));
     }
     strikes.extend(if turn.database { at_the_database() } else { on_the_way_to_the_target() });
-    // An index may take as long as the policy lets a statement take: minutes.
-    strikes.retain(|(_, _, how)| *how != How::Delay || turn.effect != "sql_converge");
     if turn.said.starts_with("set ") {
         strikes.push((Place::Request, Actor::Deployer, How::StopRestart));
     }
@@ -85,8 +83,10 @@ fn at_the_target(asked: bool) -> Vec<Strike> {
 
 fn at_the_database() -> Vec<Strike> {
     vec![
+        (Place::Request, Actor::Backend, How::Terminate),
         (Place::Answer, Actor::Backend, How::Terminate),
         (Place::Request, Actor::Backend, How::Kill),
+        (Place::Answer, Actor::Backend, How::Kill),
         (Place::Request, Actor::Backend, How::Stop),
         (Place::Request, Actor::Network, How::Delay),
         (Place::Answer, Actor::Network, How::Cut),

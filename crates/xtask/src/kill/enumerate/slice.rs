@@ -14,9 +14,19 @@ const SHARES: [(Option<Actor>, usize); 6] = [
     (Some(Actor::Keeper), 8),
 ];
 
-/// About `count` cases, spread over actors, kill points and faults, the same ones every time.
-pub(crate) fn slice(cases: &[Case], count: usize) -> Vec<Case> {
-    let mut dice = Dice(0x511c);
+/// The same cases every time, unless somebody names another seed.
+const SEED: u64 = 0x511c;
+
+/// All of them in an order that is fair wherever it is cut off.
+pub(crate) fn shuffled(cases: &[Case], seed: Option<u64>) -> Vec<Case> {
+    let mut cases = cases.to_vec();
+    Dice(seed.unwrap_or(SEED)).shuffle(&mut cases);
+    cases
+}
+
+/// About `count` cases, spread over actors, kill points and faults.
+pub(crate) fn slice(cases: &[Case], count: usize, seed: Option<u64>) -> Vec<Case> {
+    let mut dice = Dice(seed.unwrap_or(SEED));
     let mut chosen = Vec::new();
     for (actor, share) in SHARES {
         let is_one = |case: &&Case| {

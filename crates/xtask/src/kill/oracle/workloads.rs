@@ -16,7 +16,7 @@ use std::time::Duration;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-pub(super) fn read(look: &Look<'_>) -> Result<BTreeMap<String, Workload>> {
+pub(crate) fn read(look: &Look<'_>) -> Result<BTreeMap<String, Workload>> {
     let mut found: BTreeMap<String, Workload> = BTreeMap::new();
     for pid in proc::descendants(look.above).into_iter().filter(|pid| proc::alive(*pid)) {
         let environment = proc::environment(pid);

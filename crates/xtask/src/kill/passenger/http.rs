@@ -1,5 +1,6 @@
-//! `/healthcheck`, `/readyz`, `/version`, `/metrics`: HTTP/1.1, one request a connection.
+//! `/healthcheck`, `/readyz`, `/version`, `/metrics`, `/note`: HTTP/1.1, one request a connection.
 
+use crate::notes::Notes;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -23,45 +24,45 @@ pub(crate) enum Socket {
 }
 
 /// Answers one after the other, for ever. A socket may be non-blocking: another process shares it.
-pub(crate) fn serve(socket: &Socket, health: &Health) {
+pub(crate) fn serve(socket: &Socket, health: &Health, mut notes: Option<Notes>) {
     loop {
-        if socket.answer_next(health).is_err() {
+        if socket.answer_next(health, notes.as_mut()).is_err() {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
 impl Socket {
-    fn answer_next(&self, health: &Health) -> io::Result<()> {
+    fn answer_next(&self, health: &Health, notes: Option<&mut Notes>) -> io::Result<()> {
         match self {
             Socket::Service(listener) => {
                 let client = listener.accept()?.0;
                 client.set_nonblocking(false)?;
                 client.set_read_timeout(Some(READ_LIMIT))?;
-                answer(&client, &client, health)
+                answer(&client, &client, health, notes)
             }
             Socket::Admin(listener) => {
                 let client = listener.accept()?.0;
                 client.set_nonblocking(false)?;
                 client.set_read_timeout(Some(READ_LIMIT))?;
-                answer(&client, &client, health)
+                answer(&client, &client, health, notes)
             }
         }
     }
 }
 
-fn answer(from: impl Read, mut to: impl Write, health: &Health) -> io::Result<()> {
+fn answer(from: impl Read, mut to: impl Write, health: &Health, notes: Option<&mut Notes>) -> io::Result<()> {
     let mut lines = BufReader::new(from).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let path = request.split(' ').nth(1).unwrap_or_default();
-    let (status, body) = say(path, health);
+    let (status, body) = say(path, health, notes);
     health.served.fetch_add(1, Ordering::SeqCst);
     let length = body.len();
     write!(to, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }
 
-fn say(path: &str, health: &Health) -> (&'static str, String) {
+fn say(path: &str, health: &Health, notes: Option<&mut Notes>) -> (&'static str, String) {
     let version = &health.version;
     match path {
         "/readyz" if !health.ready.load(Ordering::SeqCst) => {
@@ -70,6 +71,11 @@ fn say(path: &str, health: &Health) -> (&'static str, String) {
         "/healthcheck" | "/readyz" => ("200 OK", format!(r#"{{"status":"ok","version":"{version}"}}"#)),
         "/version" => ("200 OK", format!(r#"{{"version":"{version}"}}"#)),
         "/metrics" => ("200 OK", metrics(health.served.load(Ordering::SeqCst))),
+        "/note" => match notes.map(Notes::touch) {
+            Some(true) => ("200 OK", String::new()),
+            Some(false) => ("503 Service Unavailable", String::new()),
+            None => ("404 Not Found", String::new()),
+        },
         _ => ("404 Not Found", String::new()),
     }
 }

@@ -1,7 +1,7 @@
 //! The last entry of the environment's ledger, as psql reads it.
 
 use crate::kill::cluster::Cluster;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,16 +23,24 @@ const CHAINED: &str = "SELECT coalesce(bool_and(prev = before AND entry::json ->
         AND hash = encode(sha256(convert_to(entry, 'UTF8')), 'hex')), true)
     FROM (SELECT *, coalesce(lag(hash) OVER (ORDER BY n), repeat('0', 64)) AS before FROM nica.ledger) l";
 
+/// Everything in one question: entries, whether a run is open, the chain, the last entry.
+fn question() -> String {
+    format!(
+        "SELECT (SELECT count(*) FROM nica.ledger), (SELECT count(*) FROM nica.run WHERE settled_at IS NULL), ({CHAINED}),
+            (SELECT entry FROM nica.ledger ORDER BY n DESC LIMIT 1)"
+    )
+}
+
 pub(super) fn last(cluster: &Cluster) -> Result<Last> {
-    let open = cluster.psql("SELECT count(*) FROM nica.run WHERE settled_at IS NULL")? != "0";
-    let count = cluster.psql("SELECT count(*) FROM nica.ledger")?.parse()?;
-    let entry = cluster.psql("SELECT entry FROM nica.ledger ORDER BY n DESC LIMIT 1")?;
-    let entry: serde_json::Value = serde_json::from_str(&entry).unwrap_or_default();
+    let answer = cluster.psql(&question())?;
+    let fields: Vec<&str> = answer.splitn(4, '|').collect();
+    let [count, open, chained, entry] = fields[..] else { bail!("read the ledger: psql said {answer:?}") };
+    let entry: serde_json::Value = serde_json::from_str(entry).unwrap_or_default();
     let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
     let (ending, version) = (word(&entry["ending"]), word(&entry["release"]["version"]));
     let kept =
         entry["retained"].as_array().into_iter().flatten().filter_map(|id| id.as_str()).map(str::to_string);
-    let chained = cluster.psql(CHAINED)? == "t";
+    let (count, open, chained) = (count.parse()?, open != "0", chained == "t");
     Ok(Last { count, ending, version, kept: kept.collect(), open, chained })
 }
 

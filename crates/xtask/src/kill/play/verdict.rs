@@ -2,7 +2,7 @@
 
 use super::ledger::Last;
 use crate::kill::case::{Case, Story, Then};
-use crate::kill::oracle::{Golden, Named, State};
+use crate::kill::oracle::{self, Golden, Named, State};
 use crate::kill::project::{EXPANDS, Release};
 use crate::kill::writer::{Row, Value, Written};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,7 @@ impl Verdict {
 /// The run had nothing left to do, or a gate refused to try a release again that was undone.
 const EXIT_DONE: i32 = 0;
 const EXIT_GATE: i32 = 10;
+const EXIT_OUTDATED: i32 = 12;
 const EXIT_BACK: i32 = 20;
 const EXIT_LEASE: i32 = 30;
 const EXIT_UNREACHABLE: i32 = 40;
@@ -89,6 +90,21 @@ pub(super) fn judge(case: &Case, golden: &Golden, state: &State, ended: &Ended) 
     wrong
 }
 
+/// What was planned for another world is not begun: the run is closed as refused, and everything stays as the stranger
+/// left it.
+pub(super) fn judge_meddled(meddled: &State, state: &State, ended: &Ended) -> Vec<String> {
+    let Ended { code, ledger, .. } = ended;
+    let mut wrong = Vec::new();
+    if (*code, ledger.ending.as_str(), ledger.open) != (EXIT_OUTDATED, "refused", false) {
+        wrong.push(format!("the world is not the planned one, the exit code is {code}: {ledger}"));
+    }
+    let changed = oracle::changed(meddled, state);
+    if !changed.is_empty() {
+        wrong.push(format!("the world is not the planned one, and was changed\n{changed}"));
+    }
+    wrong
+}
+
 /// What the last entry says is live.
 fn named_by_ledger(ledger: &Last) -> Option<Named> {
     let ids: Vec<&str> = EXPANDS.iter().map(|(id, ..)| *id).collect();
@@ -108,7 +124,7 @@ fn codes(case: &Case, named: Named, ended: &Ended) -> Vec<i32> {
         (Named::Old { .. }, Then::Next) => vec![EXIT_BACK],
         // The run was not open yet when it was struck, or its own deployer settled it: there is nothing to resume.
         (Named::Old { .. }, Then::Resume) if !ended.found_open => vec![EXIT_DONE],
-        (Named::Old { .. }, Then::Deploy | Then::Other) if case.story == Story::Back => {
+        (Named::Old { .. }, Then::Deploy | Then::Other | Then::Ours) if case.story == Story::Back => {
             vec![EXIT_BACK, EXIT_GATE]
         }
         (Named::Old { .. }, _) => vec![EXIT_BACK],
