@@ -1,0 +1,86 @@
+//! The pods are refused before they exist: quota, Pod Security, limits, an admission webhook.
+//!
+//! Said by the ReplicaSet's condition, elsewhere by events. Only refusals that another try cannot change are certain
+//! at once. A quota may be used up by pods that are just leaving, and its bookkeeping lags behind their end. A
+//! webhook that cannot be called, a conflict, or the 403 that a restarted API server answers to everybody pass by.
+
+use super::fold::At;
+use super::object::holds;
+use super::roll::Roll;
+use super::{Class, Failure, Kind, text};
+
+/// After the last pod of this workload left, for the quota to be counted again and the controller to try again.
+const QUOTA_MS: u64 = 15_000;
+
+enum Refusal {
+    Lasting,
+    Quota,
+    Passing,
+}
+
+pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
+    let words = refused(roll)?;
+    let certain = match refusal(words) {
+        Refusal::Lasting => true,
+        Refusal::Quota => is_quota_certain(roll),
+        Refusal::Passing => false,
+    };
+    certain.then(|| Failure {
+        class: Class::Admission,
+        line: format!("{}: pods are refused: {}", subject(roll), text::said(without_pod(words))),
+        next: "raise the quota or limit, or make the pod what the policy demands; then deploy again",
+        need: None,
+    })
+}
+
+/// The refusal that stands: a condition is cleared, an event followed by `SuccessfulCreate`, once a pod is let in.
+fn refused<'a>(roll: &Roll<'a>) -> Option<&'a str> {
+    if roll.wanted.kind == Kind::Deployment {
+        let condition = holds(&roll.set?.status.conditions, "ReplicaFailure")?;
+        return (condition.reason == "FailedCreate").then_some(condition.message.as_str());
+    }
+    let note = roll.notes(&roll.wanted.uid).standing("FailedCreate", "SuccessfulCreate")?;
+    (count_missing(roll) > 0).then_some(note.message.as_str())
+}
+
+fn count_missing(roll: &Roll<'_>) -> usize {
+    (roll.replicas as usize).saturating_sub(roll.pods.len())
+}
+
+/// The API server's sentences: `plugin/pkg/admission` (resourcequota, limitranger), Pod Security, webhooks.
+fn refusal(words: &str) -> Refusal {
+    let says = |part: &str| words.contains(part);
+    if says("exceeded quota") {
+        return Refusal::Quota;
+    }
+    let lasting = says("violates PodSecurity")
+        || (says("admission webhook") && says("denied the request"))
+        || (says("ValidatingAdmissionPolicy") && says("denied request"))
+        || (says("is forbidden") && (says(" usage per ") || says("limit to request ratio")))
+        || says("is invalid: ")
+        || says("no PriorityClass with name");
+    if lasting { Refusal::Lasting } else { Refusal::Passing }
+}
+
+/// At once where nothing of this workload ever held a part of the quota; else some time after the last gave it back.
+fn is_quota_certain(roll: &Roll<'_>) -> bool {
+    match (roll.old, roll.freed_at, roll.leaving) {
+        (0, None, 0) => true,
+        _ => roll.now >= roll.room_since(since(roll)) + QUOTA_MS,
+    }
+}
+
+fn since(roll: &Roll<'_>) -> At {
+    let subject = roll.set.map_or(roll.wanted.uid.as_str(), |set| set.metadata.uid.as_str());
+    let first = roll.notes(subject).with("FailedCreate").map(|note| note.first_at).min();
+    first.unwrap_or(roll.wanted.since).max(roll.wanted.since)
+}
+
+fn subject(roll: &Roll<'_>) -> String {
+    roll.set.map_or_else(|| roll.name(), |set| format!("replicaset {}", set.metadata.name))
+}
+
+/// The refused pod never existed, and its name is another one with every try.
+fn without_pod(words: &str) -> &str {
+    words.split_once("\" is forbidden: ").map_or(words, |(_, rest)| rest)
+}

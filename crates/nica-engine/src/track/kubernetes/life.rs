@@ -1,0 +1,153 @@
+//! One pod through time: its newest version, and what later versions no longer say.
+
+use super::fold::At;
+use super::object::{ContainerStatus, Pod, Terminated};
+use super::steady;
+use crate::track::crash_loop::{Exit, Reason};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Life {
+    pub pod: Pod,
+    /// Since when it is ready without a break.
+    pub ready_since: Option<At>,
+    /// It was once ready for long enough: it can work.
+    pub proven: bool,
+    pub unschedulable_since: Option<At>,
+    pub containers: BTreeMap<String, Past>,
+}
+
+/// The past of one container.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Past {
+    pub exits: Vec<Ended>,
+    /// When its program was first seen to run, of the present start.
+    pub running_since: Option<At>,
+    /// Since when pulling its image fails.
+    pub pull_failing_since: Option<At>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ended {
+    id: String,
+    pub cause: Cause,
+    pub exit: Exit,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Exit,
+    OutOfMemory,
+    /// It never ran; the container runtime's words.
+    Start(String),
+}
+
+impl Life {
+    pub(super) fn tell(&mut self, at: At, pod: &Pod) {
+        // Also what arrives late may show an exit that nobody has seen yet.
+        self.learn_exits(at, pod);
+        if pod.metadata.version() < self.pod.metadata.version() {
+            return;
+        }
+        self.learn_readiness(at, pod);
+        self.unschedulable_since = pod.unschedulable().and(self.unschedulable_since.or(Some(at)));
+        for status in pod.statuses() {
+            let before = self.pod.status_of(&status.name);
+            let same_start = before.is_some_and(|before| before.state.running == status.state.running);
+            let past = self.containers.entry(status.name.clone()).or_default();
+            let since = past.running_since.filter(|_| same_start);
+            past.running_since = status.state.running.as_ref().and(since.or(Some(at)));
+            let pulling = status.state.waiting.as_ref().is_some_and(|w| is_pull(&w.reason));
+            let begun = status.state.running.is_some() || status.state.terminated.is_some();
+            past.pull_failing_since = match (pulling, begun) {
+                (true, _) => past.pull_failing_since.or(Some(at)),
+                (false, true) => None,
+                (false, false) => past.pull_failing_since,
+            };
+        }
+        self.pod = pod.clone();
+    }
+
+    fn learn_readiness(&mut self, at: At, pod: &Pod) {
+        let long_enough = self.ready_since.is_some_and(|since| at - since >= steady::needed_ms(&self.pod, 0));
+        self.proven |= long_enough;
+        let transition = |pod: &Pod| pod.condition("Ready").map(|ready| ready.last_transition_time.clone());
+        let restarts = |pod: &Pod| pod.statuses().map(|status| status.restart_count).sum::<u32>();
+        let unbroken = transition(&self.pod) == transition(pod) && restarts(&self.pod) == restarts(pod);
+        self.ready_since = match pod.is_ready() {
+            true => self.ready_since.filter(|_| unbroken).or(Some(at)),
+            false => None,
+        };
+    }
+
+    fn learn_exits(&mut self, at: At, pod: &Pod) {
+        for (container, runs_once) in pod.containers() {
+            let Some(status) = pod.status_of(&container.name) else { continue };
+            // Of this start, not of the pod: it is ready again after every restart where nothing probes it.
+            let ready_ms = self.ready_ms(at, container, status);
+            let past = self.containers.entry(container.name.clone()).or_default();
+            let both = [&status.last_state.terminated, &status.state.terminated];
+            for ended in both.into_iter().flatten().filter(|ended| !(runs_once && ended.exit_code == 0)) {
+                past.learn(ended, ready_ms);
+            }
+        }
+    }
+
+    /// How long the container had been ready when the exit that is new in `status` was seen.
+    fn ready_ms(
+        &self,
+        at: At,
+        container: &super::object::Container,
+        status: &ContainerStatus,
+    ) -> Option<u64> {
+        let before = self.pod.status_of(&status.name).filter(|before| before.ready)?;
+        let since = self.ready_since.filter(|_| before.restart_count <= status.restart_count)?;
+        let for_ms = at.saturating_sub(since);
+        (for_ms >= steady::vacuous_ms(container)).then_some(for_ms)
+    }
+}
+
+impl Past {
+    fn learn(&mut self, ended: &Terminated, ready_ms: Option<u64>) {
+        let id = match ended.container_id.is_empty() {
+            false => ended.container_id.clone(),
+            true => format!("{}/{}/{}", ended.started_at, ended.finished_at, ended.exit_code),
+        };
+        if self.exits.iter().any(|known| known.id == id) {
+            return;
+        }
+        let (cause, reason) = (cause(ended), reason(ended));
+        self.exits.push(Ended { id, cause, exit: Exit { reason, ready_ms } });
+    }
+}
+
+fn cause(ended: &Terminated) -> Cause {
+    match ended.reason.as_str() {
+        "OOMKilled" => Cause::OutOfMemory,
+        "StartError" | "ContainerCannotRun" => Cause::Start(ended.message.clone()),
+        _ => Cause::Exit,
+    }
+}
+
+/// A node that was rebooted or lost its container knows no exit code: containerd says `Unknown` with 255, the
+/// kubelet `ContainerStatusUnknown` with 137.
+fn reason(ended: &Terminated) -> Reason {
+    match ended.reason.as_str() {
+        "Unknown" | "ContainerStatusUnknown" => Reason::Unknown,
+        _ => Reason::Code(ended.exit_code),
+    }
+}
+
+/// The kubelet's reasons while an image cannot be had (`pkg/kubelet/images/types.go`).
+pub(super) fn is_pull(reason: &str) -> bool {
+    matches!(
+        reason,
+        "ErrImagePull"
+            | "ImagePullBackOff"
+            | "ErrImageNeverPull"
+            | "InvalidImageName"
+            | "ImageInspectError"
+            | "RegistryUnavailable"
+            | "SignatureValidationFailed"
+    )
+}

@@ -1,0 +1,37 @@
+//! A volume whose Secret, ConfigMap or key does not exist. Only an event says so: the pod's status says
+//! ContainerCreating for ever.
+//!
+//! Other mount errors pass by (a disk that its former node still holds, a cache of the kubelet that is not filled
+//! yet), so they are left to the deadline.
+
+use super::object::Pod;
+use super::roll::Roll;
+use super::{Class, Failure, text};
+
+pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
+    let waiting = roll.pods.iter().filter(|life| is_before_start(&life.pod));
+    waiting.into_iter().find_map(|life| {
+        let notes = roll.notes(&life.pod.metadata.uid);
+        let note = notes.with("FailedMount").find(|note| is_missing(&note.message))?;
+        Some(Failure {
+            class: Class::Volume,
+            line: format!("pod {}: {}", life.pod.metadata.name, text::said(&note.message)),
+            next: "create what the line names, or mark the volume optional; then deploy again",
+            need: None,
+        })
+    })
+}
+
+fn is_before_start(pod: &Pod) -> bool {
+    pod.statuses().all(|status| {
+        let waiting = status.state.waiting.as_ref();
+        waiting.is_some_and(|w| w.reason == "ContainerCreating" || w.reason == "PodInitializing")
+    })
+}
+
+/// The kubelet's sentences in `pkg/volume/{configmap,secret,projected}`.
+fn is_missing(words: &str) -> bool {
+    let absent =
+        ["configmap \"", "secret \""].iter().any(|kind| words.contains(kind)) && words.ends_with("not found");
+    absent || words.contains("references non-existent")
+}
