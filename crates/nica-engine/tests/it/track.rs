@@ -3,6 +3,8 @@
 //! What a watch delivers is a list of `Delivery`, whether recorded or simulated; `replay` tells it and judges after
 //! every delivery and every tenth of a second between.
 
+mod change;
+mod metamorphic;
 mod recorded;
 mod recordings;
 mod replay;
