@@ -4,6 +4,8 @@
 //! every delivery and every tenth of a second between.
 
 mod change;
+mod good;
+mod lives;
 mod metamorphic;
 mod recorded;
 mod recordings;

@@ -25,15 +25,22 @@ pub struct Seen {
     gone: BTreeSet<String>,
 }
 
+/// What stands in a list may have begun long before: nobody saw what came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Change,
+    List,
+}
+
 pub fn tell(mut seen: Seen, at: At, told: &Told) -> Seen {
     match told {
-        Told::Is(object) => seen.hold(at, object),
+        Told::Is(object) => seen.hold(at, object, Source::Change),
         Told::Gone(object) => seen.drop(at, &object.meta().uid),
         Told::List(kind, objects) => {
             for uid in seen.absent(*kind, objects) {
                 seen.drop(at, &uid);
             }
-            objects.iter().for_each(|object| seen.hold(at, object));
+            objects.iter().for_each(|object| seen.hold(at, object, Source::List));
         }
     }
     seen
@@ -45,18 +52,18 @@ impl Seen {
         self.gone.contains(uid)
     }
 
-    fn hold(&mut self, at: At, object: &Object) {
+    fn hold(&mut self, at: At, object: &Object, source: Source) {
         if self.is_gone(&object.meta().uid) {
             return;
         }
         let uid = object.meta().uid.clone();
         match object {
             Object::Event(event) => {
-                if let Some(note) = Note::of(event, at) {
+                if let Some(note) = Note::of(event, at, source) {
                     self.notes.entry(event.involved_object.uid.clone()).or_default().add(note);
                 }
             }
-            Object::Pod(pod) => self.pods.entry(uid).or_default().tell(at, pod),
+            Object::Pod(pod) => self.pods.entry(uid).or_default().tell(at, pod, source),
             Object::Claim(claim) => {
                 let held = self.claims.entry(uid).or_default();
                 if claim.metadata.version() >= held.metadata.version() {

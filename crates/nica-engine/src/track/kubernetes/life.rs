@@ -1,6 +1,6 @@
 //! One pod through time: its newest version, and what later versions no longer say.
 
-use super::fold::At;
+use super::fold::{At, Source};
 use super::object::{ContainerStatus, Pod, Terminated};
 use super::steady;
 use crate::track::crash_loop::{Exit, Reason};
@@ -11,7 +11,8 @@ pub(super) struct Life {
     pub pod: Pod,
     /// Since when it is ready without a break.
     pub ready_since: Option<At>,
-    /// It was once ready for long enough: it can work.
+    /// It was once ready for long enough, or nobody saw since when: it can work. It forgives; it never makes a pod
+    /// count as ready.
     pub proven: bool,
     pub unschedulable_since: Option<At>,
     pub containers: BTreeMap<String, Past>,
@@ -43,13 +44,14 @@ pub(super) enum Cause {
 }
 
 impl Life {
-    pub(super) fn tell(&mut self, at: At, pod: &Pod) {
+    pub(super) fn tell(&mut self, at: At, pod: &Pod, source: Source) {
         // Also what arrives late may show an exit that nobody has seen yet.
         self.learn_exits(at, pod);
         if pod.metadata.version() < self.pod.metadata.version() {
             return;
         }
         self.learn_readiness(at, pod);
+        self.proven |= source == Source::List && pod.is_ready();
         self.unschedulable_since = pod.unschedulable().and(self.unschedulable_since.or(Some(at)));
         for status in pod.statuses() {
             let before = self.pod.status_of(&status.name);

@@ -1,6 +1,6 @@
 //! What events say about one object. Some failures show nowhere else: a volume that is missing, a probe that kills.
 
-use super::fold::At;
+use super::fold::{At, Source};
 use super::object::Event;
 
 /// The reasons that are judged; all others are forgotten at the door.
@@ -30,13 +30,15 @@ pub(super) struct Note {
     pub about: (String, String, String),
     pub count: u32,
     pub first_at: At,
+    /// How many of the count had happened before anybody looked.
+    listed: u32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Notes(Vec<Note>);
 
 impl Note {
-    pub(super) fn of(event: &Event, at: At) -> Option<Note> {
+    pub(super) fn of(event: &Event, at: At, source: Source) -> Option<Note> {
         let involved = &event.involved_object;
         JUDGED.contains(&event.reason.as_str()).then(|| Note {
             key: event.metadata.uid.clone(),
@@ -47,6 +49,7 @@ impl Note {
             about: (involved.kind.clone(), involved.namespace.clone(), involved.name.clone()),
             count: event.count.max(1),
             first_at: at,
+            listed: if source == Source::List { event.count.max(1) } else { 0 },
         })
     }
 }
@@ -65,7 +68,7 @@ impl Notes {
         match self.0.iter_mut().find(|held| held.key == note.key) {
             Some(held) if held.version >= note.version => {}
             Some(held) => {
-                note.first_at = held.first_at;
+                (note.first_at, note.listed) = (held.first_at, held.listed);
                 *held = note;
             }
             None => self.0.push(note),
@@ -94,11 +97,11 @@ impl Notes {
         (!undone).then_some(last)
     }
 
-    /// How often a probe of that kind had this container killed.
+    /// How often a probe of that kind had this container killed: in all, and of these before anybody looked.
     /// The kubelet's sentence is the only place where the cause stands.
-    pub(super) fn kills(&self, container: &str, probe: &str) -> u32 {
+    pub(super) fn kills(&self, container: &str, probe: &str) -> (u32, u32) {
         let sentence = format!("failed {probe} probe");
         let kills = self.inside(container, "Killing").filter(|note| note.message.contains(&sentence));
-        kills.map(|note| note.count).sum()
+        kills.fold((0, 0), |(all, listed), note| (all + note.count, listed + note.listed))
     }
 }

@@ -1,29 +1,34 @@
 //! A liveness or startup probe had the container killed.
 //!
 //! The kubelet kills after several failed rounds in a row, so one kill of a template that never worked is the signal.
-//! Where this pod was healthy before, or another one of the template is, one kill is an accident; two are not. Only
-//! events name the cause: a program that ends politely shows `Completed` with code 0.
+//! Where this pod was healthy before, or another one of the template is, one kill is an accident; two are not. The same
+//! holds for a kill that had happened before anybody looked. Only
+//! events name the cause: a program that ends politely shows `Completed` with code 0. Kills of a Job's pods are retries.
 
 use super::life::Life;
 use super::note::Notes;
 use super::roll::Roll;
-use super::{Class, Failure, text};
+use super::{Class, Failure, Kind, text};
 
 const PROBES: [&str; 2] = ["startup", "liveness"];
 
 pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
+    if roll.wanted.kind == Kind::Job {
+        return None;
+    }
     roll.pods.iter().find_map(|life| {
         let notes = roll.notes(&life.pod.metadata.uid);
-        let needed = if life.proven || roll.another_works(life) { 2 } else { 1 };
+        let accident = roll.works(life) || roll.another_works(life);
+        let certain = |(kills, listed): (u32, u32)| kills >= 2 || (kills > listed && !accident);
         let names = life.pod.statuses().map(|status| status.name.as_str());
         let pairs = names.flat_map(|container| PROBES.map(|probe| (container, probe)));
-        let (container, probe) = pairs.into_iter().find(|(c, probe)| notes.kills(c, probe) >= needed)?;
+        let (container, probe) = pairs.into_iter().find(|(c, probe)| certain(notes.kills(c, probe)))?;
         Some(failure(life, notes, container, probe))
     })
 }
 
 fn failure(life: &Life, notes: &Notes, container: &str, probe: &str) -> Failure {
-    let kills = text::times(notes.kills(container, probe));
+    let kills = text::times(notes.kills(container, probe).0);
     let complaint = complaint(notes, container, probe).map(|words| format!(": {words}")).unwrap_or_default();
     Failure {
         class: Class::Probe,

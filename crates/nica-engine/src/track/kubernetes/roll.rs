@@ -78,10 +78,15 @@ impl<'a> Roll<'a> {
         self.observed && self.old == 0 && steady >= self.replicas
     }
 
+    /// It was healthy once, or is now.
+    pub(super) fn works(&self, life: &Life) -> bool {
+        life.proven || self.is_steady(life)
+    }
+
     /// Another pod of this template works: the template can.
     pub(super) fn another_works(&self, than: &Life) -> bool {
         let other = |life: &&&Life| life.pod.metadata.uid != than.pod.metadata.uid;
-        self.pods.iter().filter(other).any(|life| life.proven || self.is_steady(life))
+        self.pods.iter().filter(other).any(|life| self.works(life))
     }
 
     /// The last instant at which room was still coming free; `since` when none was.
