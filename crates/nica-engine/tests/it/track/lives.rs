@@ -4,6 +4,7 @@
 //! shows what looks like failure to somebody in a hurry.
 
 mod pod;
+mod scene;
 mod sim;
 mod trouble;
 mod workload;

@@ -40,7 +40,7 @@ pub(super) fn read(name: &str) -> Life {
     let uid = uids[&("Deployment".to_string(), "d".to_string())].clone();
     let since = lines.iter().find(|line| line["kind"] == "Deployment").map(at).unwrap();
     let wanted = Wanted { kind: Kind::Deployment, uid, generation: 1, since, limit_ms: 600_000 };
-    Life { name: name.into(), wanted, deliveries, patience_ms: 0 }
+    Life { name: name.into(), wanted, deliveries, patience_ms: 0, tick_ms: 100 }
 }
 
 /// Milliseconds of the day: all recordings lie within one.

@@ -4,9 +4,6 @@ use nica_engine::track::kubernetes::{At, Kind, Seen, Told, Verdict, Wanted, judg
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The hands judge after every delivery, and this often without one.
-pub(super) const TICK_MS: u64 = 100;
-
 #[derive(Clone, Debug)]
 pub(super) struct Delivery {
     pub at: At,
@@ -22,6 +19,8 @@ pub(super) struct Life {
     pub deliveries: Vec<Delivery>,
     /// How long the tracker looks on after the last delivery, when nothing changes any more.
     pub patience_ms: u64,
+    /// The hands judge after every delivery, and this often without one.
+    pub tick_ms: u64,
 }
 
 /// The first verdict that is not waiting, with its instant; None when it waits to the end.
@@ -63,8 +62,8 @@ fn run(life: &Life, mut seen: Seen, deliveries: &[Delivery], from: At) -> Option
         verdict => Some((at, verdict)),
     };
     for delivery in deliveries {
-        while now + TICK_MS < delivery.at {
-            now += TICK_MS;
+        while now + life.tick_ms < delivery.at {
+            now += life.tick_ms;
             if let Some(found) = conclusive(&seen, now) {
                 return Some(found);
             }
@@ -78,7 +77,7 @@ fn run(life: &Life, mut seen: Seen, deliveries: &[Delivery], from: At) -> Option
         }
     }
     let end = now + life.patience_ms;
-    (now..end).step_by(TICK_MS as usize).find_map(|at| conclusive(&seen, at))
+    (now..end).step_by(usize::try_from(life.tick_ms).unwrap()).find_map(|at| conclusive(&seen, at))
 }
 
 pub(super) fn text(object: &Value, pointer: &str) -> String {
