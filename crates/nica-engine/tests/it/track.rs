@@ -3,6 +3,7 @@
 //! What a watch delivers is a list of `Delivery`, whether recorded or simulated; `replay` tells it and judges after
 //! every delivery and every tenth of a second between.
 
+mod bad;
 mod change;
 mod good;
 mod lives;

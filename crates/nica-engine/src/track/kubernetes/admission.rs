@@ -34,7 +34,7 @@ pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
 }
 
 /// The refusal that stands: a condition is cleared, an event followed by `SuccessfulCreate`, once a pod is let in.
-fn refused<'a>(roll: &Roll<'a>) -> Option<&'a str> {
+pub(super) fn refused<'a>(roll: &Roll<'a>) -> Option<&'a str> {
     if roll.wanted.kind == Kind::Deployment {
         let condition = holds(&roll.set?.status.conditions, "ReplicaFailure")?;
         return (condition.reason == "FailedCreate").then_some(condition.message.as_str());

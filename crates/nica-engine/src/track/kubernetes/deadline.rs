@@ -7,7 +7,7 @@
 use super::life::Life;
 use super::object::{Pod, Probe};
 use super::roll::Roll;
-use super::{Class, Failure, Kind, probe, text};
+use super::{Class, Failure, Kind, admission, probe, text};
 use crate::track::readiness::{self, Outlook};
 
 /// For the controller to take the last older pods away, once all new ones are ready.
@@ -21,7 +21,17 @@ pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
     let remains = || format!("{} older pods still serve {limit_ms} ms after applying", roll.old);
     let by_old = || (roll.old > 0 && passed_ms > limit_ms + OLD_MS).then(remains);
     let line = by_arithmetic.or_else(by_old)?;
-    Some(worded(roll, &line))
+    Some(if passed_ms > limit_ms { worded(roll, &line) } else { foreseen(roll, &line, next_probe_in_ms) })
+}
+
+/// Before the limit: the probes' own numbers do not fit into it.
+fn foreseen(roll: &Roll<'_>, line: &str, rest_ms: u64) -> Failure {
+    Failure {
+        class: Class::Readiness,
+        line: format!("{}: {line}, but its readiness probes need {rest_ms} ms at least", roll.name()),
+        next: "shorten initialDelaySeconds or the probe's rounds, or raise the limit",
+        need: None,
+    }
 }
 
 fn missing(roll: &Roll<'_>) -> u32 {
@@ -68,7 +78,8 @@ fn last_word(roll: &Roll<'_>) -> String {
         return "it is paused".into();
     }
     let waits = roll.pods.iter().find(|life| !life.pod.is_ready()).map(|life| waits(roll, life));
-    waits.unwrap_or_else(|| "its controller makes no pod".into())
+    let refused = || admission::refused(roll).map(|words| format!(": {}", text::said(words)));
+    waits.unwrap_or_else(|| format!("its controller makes no pod{}", refused().unwrap_or_default()))
 }
 
 fn waits(roll: &Roll<'_>, life: &Life) -> String {

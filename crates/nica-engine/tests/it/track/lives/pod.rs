@@ -10,6 +10,8 @@ pub(crate) struct Pod {
     owner: String,
     labels: Value,
     pub(crate) probed: bool,
+    /// Seconds before its first readiness probe.
+    pub(crate) delay_secs: u32,
     pub(crate) live_probed: bool,
     pub(crate) claim: Option<String>,
     pub(crate) phase: &'static str,
@@ -95,6 +97,7 @@ impl Pod {
             owner: owner.into(),
             labels,
             probed: true,
+            delay_secs: 0,
             live_probed: false,
             claim: None,
             phase: "Pending",
@@ -172,9 +175,13 @@ impl Pod {
             .iter()
             .map(|claim| json!({"name": "v", "persistentVolumeClaim": {"claimName": claim}}))
             .collect();
+        let mut readiness = probe(self.probed, 1);
+        if self.delay_secs > 0 {
+            readiness["initialDelaySeconds"] = json!(self.delay_secs);
+        }
         json!({"nodeName": if self.scheduled { "n1" } else { "" }, "volumes": volumes,
             "initContainers": init.into_iter().flatten().collect::<Vec<_>>(),
-            "containers": [{"name": "c", "image": "registry/app:v2", "readinessProbe": probe(self.probed, 1),
+            "containers": [{"name": "c", "image": "registry/app:v2", "readinessProbe": readiness,
                 "livenessProbe": probe(self.live_probed, 5)}]})
     }
 
