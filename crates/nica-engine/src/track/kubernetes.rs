@@ -35,12 +35,13 @@ pub use told::{Kind, Object, Told, Unreadable};
 use super::Class;
 use roll::Roll;
 
-/// What was applied: the object by its uid, in the generation that the write answered with.
+/// What was applied: the object by its uid, in the generation and resource version that the write answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub kind: Kind,
     pub uid: String,
     pub generation: i64,
+    pub version: u64,
     /// When it was applied, on the clock of arrivals.
     pub since: At,
     /// From `since` on; nothing that pods do moves it.
@@ -97,7 +98,8 @@ const CLASSES: [Judge; 13] = [
     registry::judge,
 ];
 
-/// The verdict as of `now`. Some verdicts ripen with time alone, so it is asked again without news, too.
+/// The verdict as of `now`. Some verdicts ripen with time alone, so it is asked again without news, too; and not
+/// before the first list of every kind was told, since what is not listed yet looks like what does not exist.
 pub fn judge(seen: &Seen, wanted: &Wanted, now: At) -> Verdict {
     let roll = Roll::of(seen, wanted, now);
     if let Some(failure) = CLASSES.iter().find_map(|class| class(&roll)) {

@@ -40,11 +40,9 @@ pub(super) fn refused<'a>(roll: &Roll<'a>) -> Option<&'a str> {
         return (condition.reason == "FailedCreate").then_some(condition.message.as_str());
     }
     let note = roll.notes(&roll.wanted.uid).standing("FailedCreate", "SuccessfulCreate")?;
-    (count_missing(roll) > 0).then_some(note.message.as_str())
-}
-
-fn count_missing(roll: &Roll<'_>) -> usize {
-    (roll.replicas as usize).saturating_sub(roll.pods.len())
+    // The workload is older than this rollout, and so may the refusal be that its controller met.
+    let ours = note.about_version.map_or(note.is_live(), |version| version >= roll.wanted.version);
+    ours.then_some(note.message.as_str())
 }
 
 /// The API server's sentences: `plugin/pkg/admission` (resourcequota, limitranger), Pod Security, webhooks.

@@ -20,14 +20,15 @@ pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
     })
 }
 
-/// The event is a second ahead of the status; either may arrive first.
+/// The event is a second ahead of the status; either may arrive first. Of history, only the status tells.
 fn refused<'a>(roll: &Roll<'a>, life: &'a Life) -> Option<(&'a str, &'a str)> {
     life.pod.statuses().find_map(|status| {
         let waiting = status.state.waiting.as_ref()?;
         let by_status = (waiting.reason == "CreateContainerConfigError").then_some(waiting.message.as_str());
         let mut failed = roll.notes(&life.pod.metadata.uid).inside(&status.name, "Failed");
-        let by_event =
-            failed.rfind(|note| note.message.starts_with(ERROR)).map(|note| &note.message[ERROR.len()..]);
+        let by_event = failed
+            .rfind(|note| note.is_live() && note.message.starts_with(ERROR))
+            .map(|note| &note.message[ERROR.len()..]);
         let words = [by_status, by_event].into_iter().flatten().find(|words| is_lasting(words))?;
         Some((status.name.as_str(), words))
     })

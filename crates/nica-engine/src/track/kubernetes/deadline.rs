@@ -8,6 +8,7 @@ use super::life::Life;
 use super::object::{Pod, Probe};
 use super::roll::Roll;
 use super::{Class, Failure, Kind, admission, probe, text};
+use crate::track::crash_loop::Reason;
 use crate::track::readiness::{self, Outlook};
 
 /// For the controller to take the last older pods away, once all new ones are ready.
@@ -60,7 +61,7 @@ fn worded(roll: &Roll<'_>, line: &str) -> Failure {
             class: Class::Deadline,
             line: format!("{}: {line}; {}", roll.name(), last_word(roll)),
             next: "look at what the line names; when it only needs longer, raise the limit",
-            need: None,
+            need: last_exit(roll).and_then(|(life, container, _)| text::log(life, container)),
         },
     }
 }
@@ -90,7 +91,17 @@ fn waits(roll: &Roll<'_>, life: &Life) -> String {
     let unbound = pod.unschedulable().map(|condition| condition.message.as_str());
     let words = mount.map(|note| note.message.as_str()).or(unbound);
     let waiting = pod.statuses().find_map(|status| status.state.waiting.as_ref()).map(|w| w.reason.as_str());
-    format!("pod {}: {}", pod.metadata.name, text::said(words.or(waiting).unwrap_or("no news of it")))
+    let exit =
+        last_exit(roll).map(|(_, container, reason)| format!("; {container} last exited with {reason}"));
+    let words = text::said(words.or(waiting).unwrap_or("no news of it"));
+    format!("pod {}: {words}{}", pod.metadata.name, exit.unwrap_or_default())
+}
+
+/// Of the first pod that is not ready.
+fn last_exit<'a>(roll: &Roll<'a>) -> Option<(&'a Life, &'a str, Reason)> {
+    let life = roll.pods.iter().copied().find(|life| !life.pod.is_ready())?;
+    let mut pasts = life.containers.iter();
+    pasts.find_map(|(name, past)| Some((life, name.as_str(), past.exits.last()?.exit.reason)))
 }
 
 /// The earliest moment, from now on, at which the last missing pod can be ready. Every term is the least that the

@@ -35,6 +35,8 @@ pub(super) enum Source {
 pub fn tell(mut seen: Seen, at: At, told: &Told) -> Seen {
     match told {
         Told::Is(object) => seen.hold(at, object, Source::Change),
+        // Events expire, and what they said stays true.
+        Told::Gone(object) if object.kind() == Kind::Event => {}
         Told::Gone(object) => seen.drop(at, &object.meta().uid),
         Told::List(kind, objects) => {
             for uid in seen.absent(*kind, objects) {
@@ -91,7 +93,7 @@ impl Seen {
         self.gone.insert(uid.to_owned());
     }
 
-    /// Held objects that a complete list no longer names. Events expire, and what they said stays true.
+    /// Held objects that a complete list no longer names.
     fn absent(&self, kind: Kind, listed: &[Object]) -> Vec<String> {
         let listed: BTreeSet<&str> = listed.iter().map(|object| object.meta().uid.as_str()).collect();
         let held: Vec<&String> = match kind {

@@ -1,6 +1,7 @@
 //! The image does not exist, is refused, or has no variant for the node: no further try helps.
 
 use super::life::{Life, is_pull};
+use super::note::Note;
 use super::roll::Roll;
 use super::{Class, Failure, text};
 
@@ -59,7 +60,8 @@ pub(super) fn failing<'a>(roll: &Roll<'a>, life: &'a Life) -> impl Iterator<Item
         let waiting = status.state.waiting.as_ref()?;
         let container = status.name.as_str();
         let mut failed = notes.inside(container, "Failed");
-        let event = failed.rfind(|note| note.message.starts_with("Failed to pull image"));
+        let stands = |note: &Note| note.is_live() || is_pull(&waiting.reason);
+        let event = failed.rfind(|note| note.message.starts_with("Failed to pull image") && stands(note));
         let came = notes.inside(container, "Pulled").next_back();
         if came.is_some_and(|came| event.is_none_or(|event| came.is_after(event))) {
             return None;

@@ -1,7 +1,7 @@
 //! One pod through time: its newest version, and what later versions no longer say.
 
 use super::fold::{At, Source};
-use super::object::{ContainerStatus, Pod, Terminated};
+use super::object::{Container, ContainerStatus, Pod, Terminated};
 use super::steady;
 use crate::track::crash_loop::{Exit, Reason};
 use std::collections::BTreeMap;
@@ -24,6 +24,8 @@ pub(super) struct Past {
     pub exits: Vec<Ended>,
     /// When its program was first seen to run, of the present start.
     pub running_since: Option<At>,
+    /// Since when the present start is ready without a break.
+    ready_since: Option<At>,
     /// Since when pulling its image fails.
     pub pull_failing_since: Option<At>,
 }
@@ -56,22 +58,14 @@ impl Life {
         for status in pod.statuses() {
             let before = self.pod.status_of(&status.name);
             let same_start = before.is_some_and(|before| before.state.running == status.state.running);
-            let past = self.containers.entry(status.name.clone()).or_default();
-            let since = past.running_since.filter(|_| same_start);
-            past.running_since = status.state.running.as_ref().and(since.or(Some(at)));
-            let pulling = status.state.waiting.as_ref().is_some_and(|w| is_pull(&w.reason));
-            let begun = status.state.running.is_some() || status.state.terminated.is_some();
-            past.pull_failing_since = match (pulling, begun) {
-                (true, _) => past.pull_failing_since.or(Some(at)),
-                (false, true) => None,
-                (false, false) => past.pull_failing_since,
-            };
+            self.containers.entry(status.name.clone()).or_default().tell(at, status, same_start);
         }
         self.pod = pod.clone();
     }
 
     fn learn_readiness(&mut self, at: At, pod: &Pod) {
-        let long_enough = self.ready_since.is_some_and(|since| at - since >= steady::needed_ms(&self.pod, 0));
+        let long_enough =
+            self.ready_since.is_some_and(|since| at.saturating_sub(since) >= steady::needed_ms(&self.pod, 0));
         self.proven |= long_enough;
         let transition = |pod: &Pod| pod.condition("Ready").map(|ready| ready.last_transition_time.clone());
         let restarts = |pod: &Pod| pod.statuses().map(|status| status.restart_count).sum::<u32>();
@@ -85,31 +79,37 @@ impl Life {
     fn learn_exits(&mut self, at: At, pod: &Pod) {
         for (container, runs_once) in pod.containers() {
             let Some(status) = pod.status_of(&container.name) else { continue };
-            // Of this start, not of the pod: it is ready again after every restart where nothing probes it.
-            let ready_ms = self.ready_ms(at, container, status);
             let past = self.containers.entry(container.name.clone()).or_default();
+            let held = self.pod.status_of(&container.name).map_or(0, |held| held.restart_count);
+            let ready_ms = past.ready_ms(at, container).filter(|_| held <= status.restart_count);
             let both = [&status.last_state.terminated, &status.state.terminated];
             for ended in both.into_iter().flatten().filter(|ended| !(runs_once && ended.exit_code == 0)) {
                 past.learn(ended, ready_ms);
             }
         }
     }
-
-    /// How long the container had been ready when the exit that is new in `status` was seen.
-    fn ready_ms(
-        &self,
-        at: At,
-        container: &super::object::Container,
-        status: &ContainerStatus,
-    ) -> Option<u64> {
-        let before = self.pod.status_of(&status.name).filter(|before| before.ready)?;
-        let since = self.ready_since.filter(|_| before.restart_count <= status.restart_count)?;
-        let for_ms = at.saturating_sub(since);
-        (for_ms >= steady::vacuous_ms(container)).then_some(for_ms)
-    }
 }
 
 impl Past {
+    fn tell(&mut self, at: At, status: &ContainerStatus, same_start: bool) {
+        let since = |held: Option<At>| held.filter(|_| same_start).or(Some(at));
+        self.running_since = status.state.running.as_ref().and(since(self.running_since));
+        self.ready_since = if status.ready { since(self.ready_since) } else { None };
+        let pulling = status.state.waiting.as_ref().is_some_and(|w| is_pull(&w.reason));
+        let begun = status.state.running.is_some() || status.state.terminated.is_some();
+        self.pull_failing_since = match (pulling, begun) {
+            (true, _) => self.pull_failing_since.or(Some(at)),
+            (false, true) => None,
+            (false, false) => self.pull_failing_since,
+        };
+    }
+
+    /// How long the container had been ready when its present start ended; None where being ready meant nothing.
+    fn ready_ms(&self, at: At, container: &Container) -> Option<u64> {
+        let for_ms = at.saturating_sub(self.ready_since?);
+        (for_ms >= steady::vacuous_ms(container)).then_some(for_ms)
+    }
+
     fn learn(&mut self, ended: &Terminated, ready_ms: Option<u64>) {
         let id = match ended.container_id.is_empty() {
             false => ended.container_id.clone(),

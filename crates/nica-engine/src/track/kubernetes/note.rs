@@ -28,8 +28,12 @@ pub(super) struct Note {
     pub container: Option<String>,
     /// Object kind, namespace and name, for notes on objects that are found by name.
     pub about: (String, String, String),
+    /// The version of that object that whoever reports this acted on.
+    pub about_version: Option<u64>,
     pub count: u32,
     pub first_at: At,
+    /// When it last arrived as it happened. None while it is only known from a list: what it says may be over.
+    pub live_at: Option<At>,
     /// How many of the count had happened before anybody looked.
     listed: u32,
 }
@@ -47,14 +51,20 @@ impl Note {
             message: event.message.clone(),
             container: event.container().map(String::from),
             about: (involved.kind.clone(), involved.namespace.clone(), involved.name.clone()),
+            about_version: involved.resource_version.parse().ok(),
             count: event.count.max(1),
             first_at: at,
+            live_at: (source == Source::Change).then_some(at),
             listed: if source == Source::List { event.count.max(1) } else { 0 },
         })
     }
 }
 
 impl Note {
+    pub(super) fn is_live(&self) -> bool {
+        self.live_at.is_some()
+    }
+
     pub(super) fn is_after(&self, other: &Note) -> bool {
         self.version > other.version
     }
@@ -69,6 +79,7 @@ impl Notes {
             Some(held) if held.version >= note.version => {}
             Some(held) => {
                 (note.first_at, note.listed) = (held.first_at, held.listed);
+                note.live_at = note.live_at.or(held.live_at);
                 *held = note;
             }
             None => self.0.push(note),

@@ -116,6 +116,8 @@ pub struct Involved {
     pub namespace: String,
     pub name: String,
     pub uid: String,
+    /// Of the object, when whoever reports it acted on it.
+    pub resource_version: String,
     pub field_path: String,
 }
 

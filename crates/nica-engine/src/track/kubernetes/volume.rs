@@ -4,15 +4,20 @@
 //! Other mount errors pass by (a disk that its former node still holds, a cache of the kubelet that is not filled
 //! yet), so they are left to the deadline.
 
+use super::note::Note;
 use super::object::Pod;
 use super::roll::Roll;
 use super::{Class, Failure, text};
+
+/// For the status to show that an event from a list is history.
+const LISTED_MS: u64 = 3_000;
 
 pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
     let waiting = roll.pods.iter().filter(|life| is_before_start(&life.pod));
     waiting.into_iter().find_map(|life| {
         let notes = roll.notes(&life.pod.metadata.uid);
-        let note = notes.with("FailedMount").find(|note| is_missing(&note.message))?;
+        let stands = |note: &&Note| note.is_live() || roll.now >= note.first_at + LISTED_MS;
+        let note = notes.with("FailedMount").filter(stands).find(|note| is_missing(&note.message))?;
         Some(Failure {
             class: Class::Volume,
             line: format!("pod {}: {}", life.pod.metadata.name, text::said(&note.message)),
@@ -22,11 +27,12 @@ pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
     })
 }
 
+/// A pod's sandbox is made when all its volumes are mounted. The condition says so since 1.29.
 fn is_before_start(pod: &Pod) -> bool {
-    pod.statuses().all(|status| {
-        let waiting = status.state.waiting.as_ref();
-        waiting.is_some_and(|w| w.reason == "ContainerCreating" || w.reason == "PodInitializing")
-    })
+    let mounted = pod.condition("PodReadyToStartContainers").is_some_and(|c| c.status == "True");
+    let waits = |reason: &str| reason == "ContainerCreating" || reason == "PodInitializing";
+    let mut states = pod.statuses().map(|status| status.state.waiting.as_ref());
+    !mounted && states.all(|waiting| waiting.is_some_and(|w| waits(&w.reason)))
 }
 
 /// The kubelet's sentences in `pkg/volume/{configmap,secret,projected}`.

@@ -29,8 +29,9 @@ fn life(bad: &Bad, limit_ms: u64, seed: u64) -> (Life, u64) {
     let mut sim = Sim::new(seed);
     let mut scene = Scene::open(&mut sim, bad.kind, 2, 0);
     let due_at = (bad.make)(&mut sim, &mut scene);
-    let (name, wanted) = (bad.name.to_string(), scene.wanted(limit_ms));
-    (Life { name, wanted, deliveries: sim.deliveries(), patience_ms: 400_000, tick_ms: 100 }, due_at)
+    let deliveries = sim.deliveries();
+    let (name, wanted) = (bad.name.to_string(), scene.wanted(limit_ms, &deliveries));
+    (Life { name, wanted, deliveries, patience_ms: 400_000, tick_ms: 100 }, due_at)
 }
 
 fn failed(bad: &Bad, found: Option<(u64, Verdict)>, how: &str) -> (u64, Failure) {

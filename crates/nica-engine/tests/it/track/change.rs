@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 
 const LATE_MS: u64 = 200;
 /// A watch that catches up skips what is history already; it never keeps back what is still true.
-const SUPERSEDED_MS: u64 = 2_000;
+const SUPERSEDED_MS: u64 = 500;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {

@@ -38,8 +38,9 @@ pub(super) fn read(name: &str) -> Life {
     let uids = uids(&lines);
     let deliveries = lines.iter().map(|line| delivery(name, line, &uids)).collect();
     let uid = uids[&("Deployment".to_string(), "d".to_string())].clone();
-    let since = lines.iter().find(|line| line["kind"] == "Deployment").map(at).unwrap();
-    let wanted = Wanted { kind: Kind::Deployment, uid, generation: 1, since, limit_ms: 600_000 };
+    let applied = lines.iter().find(|line| line["kind"] == "Deployment").unwrap();
+    let (since, version) = (at(applied), as_text(&applied["rv"]).parse().unwrap());
+    let wanted = Wanted { kind: Kind::Deployment, uid, generation: 1, version, since, limit_ms: 600_000 };
     Life { name: name.into(), wanted, deliveries, patience_ms: 0, tick_ms: 100 }
 }
 

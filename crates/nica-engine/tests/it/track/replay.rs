@@ -68,10 +68,13 @@ fn run(life: &Life, mut seen: Seen, deliveries: &[Delivery], from: At) -> Option
                 return Some(found);
             }
         }
-        now = now.max(delivery.at);
         if let Some(told) = Told::read(delivery.change, &delivery.object).unwrap() {
-            seen = tell(seen, now, &told);
+            seen = tell(seen, delivery.at, &told);
         }
+        if delivery.at < life.wanted.since {
+            continue;
+        }
+        now = now.max(delivery.at);
         if let Some(found) = conclusive(&seen, now) {
             return Some(found);
         }

@@ -9,7 +9,7 @@ use serde_json::json;
 pub(super) const LATE_LIMIT_MS: u64 = 40_000;
 const LIMIT_AT: u64 = SINCE + LATE_LIMIT_MS;
 
-pub(super) const LATE: [Bad; 9] = [
+pub(super) const LATE: [Bad; 10] = [
     Bad {
         name: "readiness that flaps",
         kind: Deployment,
@@ -116,6 +116,26 @@ pub(super) const LATE: [Bad; 9] = [
                 pod.main.run(at + 500);
                 pod.show(sim, at + 500);
             }
+            LIMIT_AT
+        },
+    },
+    Bad {
+        name: "ends for another reason each time",
+        kind: StatefulSet,
+        class: Class::Deadline,
+        says: &["statefulset d: ", "pod d-new", "CrashLoopBackOff; c last exited with code 2"],
+        make: |sim, scene| {
+            let mut pod = runs(sim, scene);
+            for (at, code) in [(SINCE + 4_000, 1), (SINCE + 5_000, 2)] {
+                pod.main.end(sim, "Error", code);
+                pod.show(sim, at);
+                if code == 1 {
+                    pod.main.run(at + 300);
+                    pod.show(sim, at + 300);
+                }
+            }
+            pod.main.back_off();
+            pod.show(sim, SINCE + 6_000);
             LIMIT_AT
         },
     },

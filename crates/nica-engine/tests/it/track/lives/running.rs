@@ -105,7 +105,7 @@ pub(crate) fn flap(sim: &mut Sim, pod: &mut Pod, at: u64) {
     pod.set_ready(true);
     pod.show(sim, at);
     pod.set_ready(false);
-    let up_ms = sim.ms(100..=900);
+    let up_ms = sim.ms(100..=400);
     pod.event(
         sim,
         at + up_ms,

@@ -1,5 +1,6 @@
 //! A workload of each kind as it stands before a roll, and what applying a newer template makes of it.
 
+use super::super::replay::{Delivery, version};
 use super::pod::Pod;
 use super::sim::Sim;
 use nica_engine::track::kubernetes::{Kind, Wanted};
@@ -41,9 +42,15 @@ impl Scene {
         scene
     }
 
-    pub(crate) fn wanted(&self, limit_ms: u64) -> Wanted {
+    pub(crate) fn wanted(&self, limit_ms: u64, deliveries: &[Delivery]) -> Wanted {
         let generation = if self.kind == Kind::Job { 1 } else { 2 };
-        Wanted { kind: self.kind, uid: "w".into(), generation, since: SINCE, limit_ms }
+        let applied = |delivery: &&Delivery| {
+            let meta = &delivery.object["metadata"];
+            meta["uid"] == "w" && meta["generation"] == generation
+        };
+        let version =
+            deliveries.iter().filter(applied).map(|delivery| version(&delivery.object)).min().unwrap();
+        Wanted { kind: self.kind, uid: "w".into(), generation, version, since: SINCE, limit_ms }
     }
 
     pub(crate) fn show(&self, sim: &mut Sim, at: u64, generation: u64, observed: u64, conditions: Value) {

@@ -1,9 +1,10 @@
 //! A cluster's history in the making: objects with their times, numbered by version in the end.
 
-use super::super::replay::Delivery;
+use super::super::replay::{Delivery, text};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 pub(crate) struct Sim {
@@ -56,8 +57,14 @@ impl Sim {
         self.emitted.sort_by_key(|(at, ..)| *at);
         let emitted = std::mem::take(&mut self.emitted);
         let mut deliveries: Vec<Delivery> = Vec::new();
+        let mut versions: BTreeMap<String, String> = BTreeMap::new();
         for (version, (at, change, mut object)) in emitted.into_iter().enumerate() {
-            object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+            let version = (version + 1).to_string();
+            if let Some(acted_on) = versions.get(&text(&object, "/involvedObject/uid")) {
+                object["involvedObject"]["resourceVersion"] = json!(acted_on);
+            }
+            versions.insert(text(&object, "/metadata/uid"), version.clone());
+            object["metadata"]["resourceVersion"] = json!(version);
             deliveries.push(Delivery { at: at + self.ms(0..=80), change, object });
         }
         deliveries.sort_by_key(|delivery| delivery.at);

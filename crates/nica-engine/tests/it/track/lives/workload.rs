@@ -28,8 +28,9 @@ pub(crate) fn life(kind: Kind, trouble: Trouble, seed: u64) -> (Life, u64) {
         _ => one_by_one(&mut sim, &mut scene, trouble),
     };
     let name = format!("{} {trouble:?} seed {seed}", kind.word());
-    let wanted = scene.wanted(LIMIT_MS);
-    let life = Life { name, wanted, deliveries: sim.deliveries(), patience_ms: 60_000, tick_ms: 500 };
+    let deliveries = sim.deliveries();
+    let wanted = scene.wanted(LIMIT_MS, &deliveries);
+    let life = Life { name, wanted, deliveries, patience_ms: 60_000, tick_ms: 500 };
     // A pod that is killed after it was healthy for seconds may rightly have been believed before.
     (life, if trouble == Trouble::KilledAfterHealth { 0 } else { good_at })
 }
@@ -126,6 +127,11 @@ fn refused_for_a_while(sim: &mut Sim, scene: &mut Scene, at: u64) -> u64 {
 
 /// StatefulSet and DaemonSet: an older pod goes, and a new one takes its place.
 fn one_by_one(sim: &mut Sim, scene: &mut Scene, trouble: Trouble) -> u64 {
+    if sim.rng.random_bool(0.3) {
+        // The rollout before this one was refused, which is what this one is for.
+        let about = About { kind: "StatefulSet", name: "d", uid: "w", container: "" };
+        sim.event(150, &about, "FailedCreate", "violates PodSecurity \"restricted:latest\": runAsNonRoot");
+    }
     let mut at = SINCE + 150;
     for trouble in troubles(sim, trouble, scene.replicas - scene.partition) {
         let mut pod = scene.old.pop().expect("as many older pods as there are places");
