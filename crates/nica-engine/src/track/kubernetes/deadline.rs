@@ -5,7 +5,7 @@
 //! word that the cluster said. Time that we ourselves add to believe a ready pod is not held against it.
 
 use super::life::Life;
-use super::object::{Pod, Probe};
+use super::object::{Container, Pod, Probe, Share};
 use super::roll::Roll;
 use super::{Class, Failure, Kind, admission, probe, text};
 use crate::track::crash_loop::Reason;
@@ -13,6 +13,8 @@ use crate::track::readiness::{self, Outlook};
 
 /// For the controller to take the last older pods away, once all new ones are ready.
 const OLD_MS: u64 = 5_000;
+/// The kubelet reports a start within a second or two, and later under load.
+const STATUS_LAG_MS: u64 = 5_000;
 
 pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
     let passed_ms = roll.now.saturating_sub(roll.wanted.since);
@@ -118,28 +120,30 @@ fn earliest_ms(roll: &Roll<'_>) -> u64 {
     }
 }
 
-/// How many pods the controller may bring up together, at most.
+/// How many pods the controller may bring up together, at most. Older pods that are not ready make room for more.
 fn at_once(roll: &Roll<'_>) -> u32 {
-    let Some(workload) = roll.workload else { return u32::MAX };
-    let rolling = match roll.wanted.kind {
-        Kind::StatefulSet if workload.spec.pod_management_policy != "Parallel" => return 1,
-        Kind::Deployment if workload.spec.strategy.kind == "Recreate" => return u32::MAX,
-        Kind::Deployment if roll.old > 0 || roll.leaving > 0 => &workload.spec.strategy.rolling_update,
-        _ => return u32::MAX,
-    };
-    let share = |share: &Option<super::object::Share>| {
-        share.as_ref().map_or(roll.replicas, |s| s.at_most(roll.replicas))
-    };
-    share(&rolling.max_surge).saturating_add(share(&rolling.max_unavailable))
+    let Some(spec) = roll.workload.map(|workload| &workload.spec) else { return u32::MAX };
+    let most =
+        |share: &Option<Share>, default: u32| share.as_ref().map_or(default, |s| s.at_most(roll.replicas));
+    let rolling = &spec.strategy.rolling_update;
+    match roll.wanted.kind {
+        Kind::StatefulSet if spec.pod_management_policy == "Parallel" => u32::MAX,
+        Kind::StatefulSet => most(&spec.update_strategy.rolling_update.max_unavailable, 1),
+        Kind::Deployment if spec.strategy.kind != "Recreate" && roll.old_serve => {
+            most(&rolling.max_surge, roll.replicas)
+                .saturating_add(most(&rolling.max_unavailable, roll.replicas))
+        }
+        _ => u32::MAX,
+    }
 }
 
+/// Of a pod that exists. Its start arrives here a little after it happened.
 fn rest_ms(life: &Life, now: u64) -> u64 {
-    let rest = |(container, runs_once): (&super::object::Container, bool)| {
+    let rest = |(container, runs_once): (&Container, bool)| {
         let probe = container.readiness_probe.as_ref().filter(|_| !runs_once)?;
         let since = life.containers.get(&container.name).and_then(|past| past.running_since);
-        let passed = since.map_or(0, |since| now.saturating_sub(since));
+        let passed = since.map_or(0, |since| now.saturating_sub(since) + STATUS_LAG_MS);
         let ready = life.pod.status_of(&container.name).is_some_and(|status| status.ready);
-        // A probe's first success needs one round, each further one a period; some may be behind us already.
         (!ready).then(|| delay_ms(probe).saturating_sub(passed))
     };
     life.pod.containers().filter_map(rest).max().unwrap_or(0)

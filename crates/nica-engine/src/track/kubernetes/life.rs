@@ -22,7 +22,7 @@ pub(super) struct Life {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Past {
     pub exits: Vec<Ended>,
-    /// When its program was first seen to run, of the present start.
+    /// When its program was first seen to run, of the present start; 0 when it ran before anybody looked.
     pub running_since: Option<At>,
     /// Since when the present start is ready without a break.
     ready_since: Option<At>,
@@ -58,7 +58,7 @@ impl Life {
         for status in pod.statuses() {
             let before = self.pod.status_of(&status.name);
             let same_start = before.is_some_and(|before| before.state.running == status.state.running);
-            self.containers.entry(status.name.clone()).or_default().tell(at, status, same_start);
+            self.containers.entry(status.name.clone()).or_default().tell(at, status, same_start, source);
         }
         self.pod = pod.clone();
     }
@@ -91,9 +91,10 @@ impl Life {
 }
 
 impl Past {
-    fn tell(&mut self, at: At, status: &ContainerStatus, same_start: bool) {
+    fn tell(&mut self, at: At, status: &ContainerStatus, same_start: bool, source: Source) {
         let since = |held: Option<At>| held.filter(|_| same_start).or(Some(at));
-        self.running_since = status.state.running.as_ref().and(since(self.running_since));
+        let began = if source == Source::List { Some(0) } else { since(self.running_since) };
+        self.running_since = status.state.running.as_ref().and(began);
         self.ready_since = if status.ready { since(self.ready_since) } else { None };
         let pulling = status.state.waiting.as_ref().is_some_and(|w| is_pull(&w.reason));
         let begun = status.state.running.is_some() || status.state.terminated.is_some();

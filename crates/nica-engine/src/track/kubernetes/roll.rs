@@ -24,6 +24,8 @@ pub(super) struct Roll<'a> {
     pub pods: Vec<&'a Life>,
     /// Pods of older templates that are not leaving yet.
     pub old: u32,
+    /// There are such, and all of them are ready.
+    pub old_serve: bool,
     pub leaving: u32,
     /// When a pod of this workload last vanished and gave its room back.
     pub freed_at: Option<At>,
@@ -44,13 +46,15 @@ impl<'a> Roll<'a> {
             owned.iter().filter(is_new).filter(|life| !life.pod.is_lost()).copied().collect();
         pods.sort_by(|a, b| a.pod.metadata.name.cmp(&b.pod.metadata.name));
         let stays = |life: &&&Life| workload.is_some_and(|workload| stays_old(wanted, workload, life));
-        let old = owned.iter().filter(|life| !is_new(life) && !life.pod.is_lost() && !stays(life)).count();
+        let is_old = |life: &&&Life| !is_new(life) && !life.pod.is_lost() && !stays(life);
+        let old: Vec<&Life> = owned.iter().filter(is_old).copied().collect();
+        let old_serve = !old.is_empty() && old.iter().all(|life| life.pod.is_ready());
         let leaving = owned.iter().filter(|life| life.pod.metadata.leaving()).count();
         let freed_at = owners.iter().filter_map(|owner| seen.freed.get(*owner)).max().copied();
         let observed = workload.is_some_and(|workload| is_observed(wanted, workload));
         let replicas = workload.map_or(1, |workload| replicas(wanted, workload, &pods));
-        let (old, leaving) = (count(old), count(leaving));
-        Roll { seen, wanted, now, workload, set, pods, old, leaving, freed_at, replicas, observed }
+        let (old, leaving) = (count(old.len()), count(leaving));
+        Roll { seen, wanted, now, workload, set, pods, old, old_serve, leaving, freed_at, replicas, observed }
     }
 
     pub(super) fn name(&self) -> String {

@@ -9,6 +9,8 @@ use rand::{Rng, SeedableRng};
 
 /// Lives in the default run; ten times as many take a minute.
 const SEEDS: u64 = 2_400;
+/// What deliveries may be late by, superseded ones included.
+const SLACK_MS: u64 = 900;
 
 fn check(life: &Life, good_at: u64, how: &str) {
     ends_ready(life, good_at, replay(life), how);
@@ -16,12 +18,18 @@ fn check(life: &Life, good_at: u64, how: &str) {
 
 /// Ready, and not before it was.
 fn ends_ready(life: &Life, good_at: u64, found: Option<(u64, Verdict)>, how: &str) {
+    // A pod that is killed after it was healthy for seconds may rightly have been believed before.
+    let believed = life.name.contains("KilledAfterHealth");
     match found {
-        Some((at, Verdict::Ready)) => {
-            assert!(at >= good_at, "{} {how}: ready at {at}, good at {good_at}", life.name)
-        }
-        other => panic!("{} {how}: {other:?}", life.name),
+        Some((at, Verdict::Ready)) if at >= good_at || believed => {}
+        other => panic!("{} {how}: {other:?}, good at {good_at}", life.name),
     }
+}
+
+/// As little time as the life needs: what the probes' numbers foresee must never be more than what comes.
+fn in_haste(mut life: Life, good_at: u64) -> Life {
+    life.wanted.limit_ms = good_at + SLACK_MS - life.wanted.since;
+    life
 }
 
 #[test]
@@ -30,6 +38,7 @@ fn each_trouble_of_each_kind_of_workload_ends_ready() {
         for seed in 0..4 {
             let (life, good_at) = life(kind, trouble, seed);
             check(&life, good_at, "as it is");
+            check(&in_haste(life, good_at), good_at, "in haste");
         }
     }
 }
@@ -41,6 +50,7 @@ fn no_life_that_comes_good_is_ever_stopped() {
         let kind = KINDS[rng.random_range(0..KINDS.len())];
         let trouble = TROUBLES[rng.random_range(0..TROUBLES.len())];
         let (life, good_at) = life(kind, trouble, seed);
+        let life = if rng.random_bool(0.5) { in_haste(life, good_at) } else { life };
         match rng.random_range(0..5) {
             0 => check(&life, good_at, "as it is"),
             1 => check(&changed(&life, Change::Late, seed), good_at, "late"),

@@ -63,7 +63,7 @@ pub(super) fn crashed(sim: &mut Sim, pod: &mut Pod, at: u64, trouble: Trouble) -
 }
 
 pub(super) fn ready(sim: &mut Sim, pod: &mut Pod, at: u64, trouble: Trouble) -> u64 {
-    let mut at = at + sim.ms(100..=3_000);
+    let mut at = at + u64::from(pod.delay_secs) * 1_000 + sim.ms(100..=3_000);
     if trouble == Trouble::SlowStart {
         for _ in 0..sim.ms(2..=12) {
             pod.event(

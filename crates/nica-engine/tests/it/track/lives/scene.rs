@@ -13,6 +13,8 @@ pub(crate) struct Scene {
     pub(crate) replicas: u64,
     /// StatefulSet only.
     pub(crate) partition: u64,
+    /// Of the wanted template's readiness probe.
+    pub(crate) delay_secs: u32,
     /// Older pods that still serve.
     pub(crate) old: Vec<Pod>,
 }
@@ -20,7 +22,7 @@ pub(crate) struct Scene {
 impl Scene {
     /// Applied at `SINCE`, read by the controller a moment later.
     pub(crate) fn open(sim: &mut Sim, kind: Kind, replicas: u64, partition: u64) -> Scene {
-        let mut scene = Scene { kind, replicas, partition, old: Vec::new() };
+        let mut scene = Scene { kind, replicas, partition, delay_secs: 0, old: Vec::new() };
         if kind == Kind::Job {
             scene.show(sim, SINCE, 1, 1, json!([]));
             return scene;
@@ -78,7 +80,7 @@ impl Scene {
                 "annotations": annotations},
             "spec": {"replicas": self.replicas, "template": template(image),
                 "strategy": {"type": "RollingUpdate",
-                    "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}},
+                    "rollingUpdate": {"maxSurge": "100%", "maxUnavailable": "25%"}},
                 "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": self.partition}}},
             "status": {"observedGeneration": observed, "conditions": conditions,
                 "updateRevision": revision, "currentRevision": "r1", "desiredNumberScheduled": self.replicas}})
@@ -100,7 +102,9 @@ impl Scene {
         let owner = if self.kind == Kind::Deployment { "new" } else { "w" };
         let labels = json!({"controller-revision-hash": "r2", "pod-template-generation": "2"});
         let name = place.map_or_else(|| sim.id("d-new"), String::from);
-        Pod::new(sim, name, owner, labels)
+        let mut pod = Pod::new(sim, name, owner, labels);
+        pod.delay_secs = self.delay_secs;
+        pod
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) enum Trouble {
     MemoryOnce,
     TwoReasons,
     SlowStart,
+    Delayed,
     Flapping,
     KilledAfterHealth,
     NodeRestarted,
@@ -35,7 +36,7 @@ pub(crate) enum Trouble {
     OutOfCpu,
 }
 
-pub(crate) const ALL: [Trouble; 26] = [
+pub(crate) const ALL: [Trouble; 27] = [
     Trouble::None,
     Trouble::SlowPull,
     Trouble::RegistryAway,
@@ -53,6 +54,7 @@ pub(crate) const ALL: [Trouble; 26] = [
     Trouble::MemoryOnce,
     Trouble::TwoReasons,
     Trouble::SlowStart,
+    Trouble::Delayed,
     Trouble::Flapping,
     Trouble::KilledAfterHealth,
     Trouble::NodeRestarted,

@@ -13,7 +13,7 @@ pub(crate) const KINDS: [Kind; 4] = [Kind::Deployment, Kind::StatefulSet, Kind::
 
 const LIMIT_MS: u64 = 3_600_000;
 
-/// The life, and the instant before which nobody may call it ready.
+/// The life, and the instant at which it is good.
 pub(crate) fn life(kind: Kind, trouble: Trouble, seed: u64) -> (Life, u64) {
     let mut sim = Sim::new(seed);
     let replicas = sim.ms(1..=4);
@@ -22,6 +22,9 @@ pub(crate) fn life(kind: Kind, trouble: Trouble, seed: u64) -> (Life, u64) {
         _ => 0,
     };
     let mut scene = Scene::open(&mut sim, kind, replicas, partition);
+    if trouble == Trouble::Delayed {
+        scene.delay_secs = u32::try_from(sim.ms(1..=60)).expect("a minute of seconds");
+    }
     let good_at = match kind {
         Kind::Deployment => surging(&mut sim, &mut scene, trouble),
         Kind::Job => job(&mut sim, &scene, trouble),
@@ -31,8 +34,7 @@ pub(crate) fn life(kind: Kind, trouble: Trouble, seed: u64) -> (Life, u64) {
     let deliveries = sim.deliveries();
     let wanted = scene.wanted(LIMIT_MS, &deliveries);
     let life = Life { name, wanted, deliveries, patience_ms: 60_000, tick_ms: 500 };
-    // A pod that is killed after it was healthy for seconds may rightly have been believed before.
-    (life, if trouble == Trouble::KilledAfterHealth { 0 } else { good_at })
+    (life, good_at)
 }
 
 /// Leaves with its grace period, and shows what ends in it; answers when it is gone.
