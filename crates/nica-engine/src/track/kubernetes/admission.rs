@@ -9,7 +9,7 @@ use super::object::holds;
 use super::roll::Roll;
 use super::{Class, Failure, Kind, text};
 
-/// After the last pod of this workload left, for the quota to be counted again and the controller to try again.
+/// After the last pod left, for the quota to be counted again and the controller to try again.
 const QUOTA_MS: u64 = 15_000;
 
 enum Refusal {
@@ -60,12 +60,11 @@ fn refusal(words: &str) -> Refusal {
     if lasting { Refusal::Lasting } else { Refusal::Passing }
 }
 
-/// At once where nothing of this workload ever held a part of the quota; else some time after the last gave it back.
+/// At once where nobody gives a part of it back; else some time after the last one did.
 fn is_quota_certain(roll: &Roll<'_>) -> bool {
-    match (roll.old, roll.freed_at, roll.leaving) {
-        (0, None, 0) => true,
-        _ => roll.now >= roll.room_since(since(roll)) + QUOTA_MS,
-    }
+    let freed_before = roll.freed_at.is_none_or(|at| at + QUOTA_MS <= roll.wanted.since);
+    let taken_by_others = roll.old == 0 && !roll.leaving && freed_before;
+    taken_by_others || roll.now >= roll.room_since(since(roll)) + QUOTA_MS
 }
 
 fn since(roll: &Roll<'_>) -> At {

@@ -23,7 +23,7 @@ pub(super) fn looping<'a>(roll: &Roll<'a>, cause: &Cause) -> Option<Loop<'a>> {
         let needed = if roll.another_works(life) { 3 } else { 2 };
         life.pod.statuses().find_map(|status| {
             let past = life.containers.get(&status.name)?;
-            let (reason, times) = seen(past, cause, needed).or_else(|| counted(past, status, cause))?;
+            let (reason, times) = seen(past, cause, needed).or_else(|| counted(life, past, status, cause))?;
             Some(Loop { life, container: &status.name, reason, times })
         })
     })
@@ -36,10 +36,10 @@ fn seen(past: &Past, cause: &Cause, needed: u32) -> Option<(Reason, u32)> {
 }
 
 /// In back-off: the container ended once more often than it was restarted.
-fn counted(past: &Past, status: &ContainerStatus, cause: &Cause) -> Option<(Reason, u32)> {
+fn counted(life: &Life, past: &Past, status: &ContainerStatus, cause: &Cause) -> Option<(Reason, u32)> {
     let back_off = status.state.waiting.as_ref().is_some_and(|w| w.reason == "CrashLoopBackOff");
     let ends = status.restart_count + 1;
     let unseen = usize::try_from(ends).unwrap_or(usize::MAX).saturating_sub(past.exits.len());
     let last = past.exits.last().filter(|last| last.cause == *cause && last.exit.ready_ms.is_none())?;
-    (back_off && ends >= UNSEEN_ENDS && unseen > 0).then_some((last.exit.reason, ends))
+    (back_off && !life.proven && ends >= UNSEEN_ENDS && unseen > 0).then_some((last.exit.reason, ends))
 }

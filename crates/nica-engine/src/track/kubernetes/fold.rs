@@ -20,7 +20,7 @@ pub struct Seen {
     pub(super) claims: BTreeMap<String, Claim>,
     /// By the uid of the object that an event is about. Events may arrive before their object.
     pub(super) notes: BTreeMap<String, Notes>,
-    /// When a pod of this owner was last seen to vanish: room came free.
+    /// When a pod of this namespace was last seen to vanish: room and quota came free.
     pub(super) freed: BTreeMap<String, At>,
     gone: BTreeSet<String>,
 }
@@ -82,10 +82,8 @@ impl Seen {
     }
 
     fn drop(&mut self, at: At, uid: &str) {
-        if let Some(owner) =
-            self.pods.remove(uid).and_then(|life| life.pod.metadata.owner().map(String::from))
-        {
-            self.freed.insert(owner, at);
+        if let Some(life) = self.pods.remove(uid) {
+            self.freed.insert(life.pod.metadata.namespace, at);
         }
         self.workloads.remove(uid);
         self.claims.remove(uid);

@@ -62,10 +62,6 @@ pub(super) fn failing<'a>(roll: &Roll<'a>, life: &'a Life) -> impl Iterator<Item
         let mut failed = notes.inside(container, "Failed");
         let stands = |note: &Note| note.is_live() || is_pull(&waiting.reason);
         let event = failed.rfind(|note| note.message.starts_with("Failed to pull image") && stands(note));
-        let came = notes.inside(container, "Pulled").next_back();
-        if came.is_some_and(|came| event.is_none_or(|event| came.is_after(event))) {
-            return None;
-        }
         let by_status = is_pull(&waiting.reason).then_some(waiting.message.as_str());
         // ImagePullBackOff repeats the cause since 1.29; before, only the event has it.
         let words = event.map(|event| event.message.as_str()).or(by_status)?;

@@ -26,8 +26,10 @@ pub(super) struct Past {
     pub running_since: Option<At>,
     /// Since when the present start is ready without a break.
     ready_since: Option<At>,
-    /// Since when pulling its image fails.
-    pub pull_failing_since: Option<At>,
+    /// When pulling its image failed first, and last, since it was last there.
+    pub pull_failed: Option<(At, At)>,
+    /// Its last reason to wait.
+    waits: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +50,7 @@ pub(super) enum Cause {
 impl Life {
     pub(super) fn tell(&mut self, at: At, pod: &Pod, source: Source) {
         // Also what arrives late may show an exit that nobody has seen yet.
-        self.learn_exits(at, pod);
+        self.learn_exits(at, pod, source == Source::List && pod.is_ready());
         if pod.metadata.version() < self.pod.metadata.version() {
             return;
         }
@@ -76,12 +78,14 @@ impl Life {
         };
     }
 
-    fn learn_exits(&mut self, at: At, pod: &Pod) {
+    /// `forgiven`: a pod that was ready when somebody first looked may have ended weeks ago, and served since.
+    fn learn_exits(&mut self, at: At, pod: &Pod, forgiven: bool) {
         for (container, runs_once) in pod.containers() {
             let Some(status) = pod.status_of(&container.name) else { continue };
             let past = self.containers.entry(container.name.clone()).or_default();
             let held = self.pod.status_of(&container.name).map_or(0, |held| held.restart_count);
             let ready_ms = past.ready_ms(at, container).filter(|_| held <= status.restart_count);
+            let ready_ms = if forgiven { Some(u64::MAX) } else { ready_ms };
             let both = [&status.last_state.terminated, &status.state.terminated];
             for ended in both.into_iter().flatten().filter(|ended| !(runs_once && ended.exit_code == 0)) {
                 past.learn(ended, ready_ms);
@@ -96,12 +100,16 @@ impl Past {
         let began = if source == Source::List { Some(0) } else { since(self.running_since) };
         self.running_since = status.state.running.as_ref().and(began);
         self.ready_since = if status.ready { since(self.ready_since) } else { None };
-        let pulling = status.state.waiting.as_ref().is_some_and(|w| is_pull(&w.reason));
         let begun = status.state.running.is_some() || status.state.terminated.is_some();
-        self.pull_failing_since = match (pulling, begun) {
-            (true, _) => self.pull_failing_since.or(Some(at)),
-            (false, true) => None,
-            (false, false) => self.pull_failing_since,
+        let waits = status.state.waiting.as_ref().map_or("", |waiting| waiting.reason.as_str());
+        // `ErrImagePull` is a try that failed just now, `ImagePullBackOff` the pause after it.
+        let tried = waits == "ErrImagePull" && self.waits != waits;
+        self.waits = waits.into();
+        self.pull_failed = match (self.pull_failed, is_pull(waits)) {
+            _ if begun => None,
+            (None, true) => Some((at, at)),
+            (Some((first, _)), true) if tried => Some((first, at)),
+            (failed, _) => failed,
         };
     }
 

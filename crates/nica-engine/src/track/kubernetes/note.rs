@@ -4,7 +4,7 @@ use super::fold::{At, Source};
 use super::object::Event;
 
 /// The reasons that are judged; all others are forgotten at the door.
-const JUDGED: [&str; 12] = [
+const JUDGED: [&str; 11] = [
     "Failed",
     "FailedCreate",
     "FailedMount",
@@ -13,7 +13,6 @@ const JUDGED: [&str; 12] = [
     "Killing",
     "Nominated",
     "ProvisioningFailed",
-    "Pulled",
     "SuccessfulCreate",
     "TriggeredScaleUp",
     "Unhealthy",
@@ -63,10 +62,6 @@ impl Note {
 impl Note {
     pub(super) fn is_live(&self) -> bool {
         self.live_at.is_some()
-    }
-
-    pub(super) fn is_after(&self, other: &Note) -> bool {
-        self.version > other.version
     }
 }
 

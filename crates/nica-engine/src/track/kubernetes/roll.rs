@@ -26,8 +26,9 @@ pub(super) struct Roll<'a> {
     pub old: u32,
     /// There are such, and all of them are ready.
     pub old_serve: bool,
-    pub leaving: u32,
-    /// When a pod of this workload last vanished and gave its room back.
+    /// Pods of the whole namespace are on their way out: they still hold room on a node and a part of the quota.
+    pub leaving: bool,
+    /// When one of them last vanished.
     pub freed_at: Option<At>,
     pub replicas: u32,
     /// The controller has read what was applied.
@@ -49,11 +50,13 @@ impl<'a> Roll<'a> {
         let is_old = |life: &&&Life| !is_new(life) && !life.pod.is_lost() && !stays(life);
         let old: Vec<&Life> = owned.iter().filter(is_old).copied().collect();
         let old_serve = !old.is_empty() && old.iter().all(|life| life.pod.is_ready());
-        let leaving = owned.iter().filter(|life| life.pod.metadata.leaving()).count();
-        let freed_at = owners.iter().filter_map(|owner| seen.freed.get(*owner)).max().copied();
+        let namespace = workload.map_or("", |workload| workload.metadata.namespace.as_str());
+        let mut around = seen.pods.values().filter(|life| life.pod.metadata.namespace == namespace);
+        let leaving = around.any(|life| life.pod.metadata.leaving());
+        let freed_at = seen.freed.get(namespace).copied();
         let observed = workload.is_some_and(|workload| is_observed(wanted, workload));
         let replicas = workload.map_or(1, |workload| replicas(wanted, workload, &pods));
-        let (old, leaving) = (count(old.len()), count(leaving));
+        let old = count(old.len());
         Roll { seen, wanted, now, workload, set, pods, old, old_serve, leaving, freed_at, replicas, observed }
     }
 
@@ -96,8 +99,8 @@ impl<'a> Roll<'a> {
     /// The last instant at which room was still coming free; `since` when none was.
     pub(super) fn room_since(&self, since: At) -> At {
         match self.leaving {
-            0 => since.max(self.freed_at.unwrap_or(0)),
-            _ => self.now,
+            false => since.max(self.freed_at.unwrap_or(0)),
+            true => self.now,
         }
     }
 }

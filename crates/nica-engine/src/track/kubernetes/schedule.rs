@@ -1,7 +1,8 @@
 //! No node takes the pod.
 //!
 //! Certain after fifteen seconds without a reason to hope: no autoscaler said that a node is coming, no pod is being
-//! preempted for this one, and no pod of this workload is leaving and giving its room back.
+//! preempted for this one, and no pod of
+//! the namespace is leaving and giving its room back.
 
 use super::life::Life;
 use super::roll::Roll;

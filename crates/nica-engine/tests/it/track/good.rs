@@ -2,7 +2,7 @@
 
 use super::change::{Change, changed};
 use super::lives::{KINDS, TROUBLES, life};
-use super::replay::{Life, replay, replay_from};
+use super::replay::{Life, replay, replay_from, replay_interrupted};
 use nica_engine::track::kubernetes::Verdict;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -51,12 +51,13 @@ fn no_life_that_comes_good_is_ever_stopped() {
         let trouble = TROUBLES[rng.random_range(0..TROUBLES.len())];
         let (life, good_at) = life(kind, trouble, seed);
         let life = if rng.random_bool(0.5) { in_haste(life, good_at) } else { life };
-        match rng.random_range(0..5) {
+        match rng.random_range(0..6) {
             0 => check(&life, good_at, "as it is"),
             1 => check(&changed(&life, Change::Late, seed), good_at, "late"),
             2 => check(&changed(&life, Change::Twice, seed), good_at, "twice"),
             3 => check(&changed(&life, Change::Superseded, seed), good_at, "superseded"),
-            _ => restarted(&life, good_at, &mut rng),
+            4 => restarted(&life, good_at, &mut rng),
+            _ => interrupted(&life, good_at, &mut rng),
         }
     }
 }
@@ -65,4 +66,11 @@ fn restarted(life: &Life, good_at: u64, rng: &mut StdRng) {
     let index = rng.random_range(0..life.deliveries.len());
     let from = (life.deliveries[index].at + 1).max(life.wanted.since);
     ends_ready(life, good_at, replay_from(life, from), &format!("from {from}"));
+}
+
+fn interrupted(life: &Life, good_at: u64, rng: &mut StdRng) {
+    let index = rng.random_range(0..life.deliveries.len());
+    let from = life.deliveries[index].at.max(life.wanted.since);
+    let until = from + rng.random_range(1..20_000);
+    ends_ready(life, good_at, replay_interrupted(life, from, until), &format!("from {from} to {until}"));
 }

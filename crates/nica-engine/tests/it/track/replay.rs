@@ -55,6 +55,17 @@ pub(super) fn relist(mut seen: Seen, at: At, before: &[Delivery]) -> Seen {
     seen
 }
 
+/// The same, by a watch that breaks at `from` and is back at `until`, with a list of what exists then.
+pub(super) fn replay_interrupted(life: &Life, from: At, until: At) -> Option<(At, Verdict)> {
+    let (before, after): (Vec<_>, Vec<_>) = life.deliveries.iter().cloned().partition(|d| d.at < until);
+    let told = before.iter().filter(|delivery| delivery.at < from);
+    let seen = told.fold(Seen::default(), |seen, delivery| {
+        let told = Told::read(delivery.change, &delivery.object).unwrap().expect("a kind that is judged");
+        tell(seen, delivery.at, &told)
+    });
+    run(life, relist(seen, until, &before), &after, until)
+}
+
 fn run(life: &Life, mut seen: Seen, deliveries: &[Delivery], from: At) -> Option<(At, Verdict)> {
     let mut now = from.max(life.wanted.since);
     let conclusive = |seen: &Seen, at: At| match judge(seen, &life.wanted, at) {

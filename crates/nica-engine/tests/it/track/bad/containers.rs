@@ -136,8 +136,17 @@ pub(super) const CASES: [Bad; 23] = [
         name: "registry away, in a word that nobody knows",
         kind: StatefulSet,
         class: Class::Registry,
-        says: &["image registry/app:v2 could not be pulled for 60 s", "tls: bad certificate"],
-        make: |sim, scene| waits(sim, scene, "ErrImagePull", "remote error: tls: bad certificate") + 60_000,
+        says: &["image registry/app:v2 could not be pulled for 70 s", "tls: bad certificate"],
+        make: |sim, scene| {
+            let (mut pod, at) = placed(sim, scene);
+            for at in [0, 10_100, 30_200, 70_400].map(|after| at + after) {
+                pod.main.wait("ErrImagePull", "remote error: tls: bad certificate");
+                pod.show(sim, at);
+                pod.main.wait("ImagePullBackOff", "Back-off: remote error: tls: bad certificate");
+                pod.show(sim, at + 5_000);
+            }
+            at + 70_400
+        },
     },
     Bad {
         name: "root where none may be",

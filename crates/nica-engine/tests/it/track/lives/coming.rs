@@ -122,8 +122,8 @@ pub(super) fn pulled(sim: &mut Sim, pod: &mut Pod, at: u64, trouble: Trouble) ->
         at += sim.ms(10_000..=120_000);
     }
     if trouble == Trouble::RegistryAway {
-        // The kubelet's own pauses: away for 20 s shows as failures at 0, 10 and perhaps 30 s.
-        for pause_ms in [10_000, 20_000].into_iter().take(sim.ms(1..=2) as usize) {
+        // The kubelet's own pauses: away for 40 s shows as failures at 0, 10 and 30 s, and it comes at 70 s.
+        for pause_ms in [10_000, 20_000, 40_000].into_iter().take(sim.ms(1..=3) as usize) {
             pod.event(sim, at, "c", "Failed", &format!("Failed to pull image \"registry/app:v2\": {AWAY}"));
             pod.event(sim, at, "c", "Failed", "Error: ErrImagePull");
             pod.main.wait("ErrImagePull", AWAY);

@@ -134,10 +134,10 @@ pub(super) const CASES: [Case; 18] = [
     },
     Case {
         name: "registry-down",
-        signal: &["\"reason\": \"Failed\""],
-        after_ms: 60_000,
+        signal: &["\"reason\": \"Failed\"", "Failed to pull", "\"count\": 4"],
+        after_ms: 0,
         class: Class::Registry,
-        line: "container c of pod d-6d5ffd89f-pl6c9: image 192.0.2.1:5999/x:v1 could not be pulled for 60 s: failed to do request: Head \"https://192.0.2.1:5999/v2/x/manifests/v1\": dial tcp 192.0.2.1:5999: connect: connection refused",
+        line: "container c of pod d-6d5ffd89f-pl6c9: image 192.0.2.1:5999/x:v1 could not be pulled for 92 s: failed to do request: Head \"https://192.0.2.1:5999/v2/x/manifests/v1\": dial tcp 192.0.2.1:5999: connect: connection refused",
         log: None,
     },
     Case {
