@@ -1,9 +1,9 @@
 //! No life that comes good is ever stopped, however it is delivered and whenever the tracker begins to look.
 
 use super::change::{Change, changed};
-use super::lives::{KINDS, TROUBLES, life};
+use super::lives::{KINDS, SINCE, Scene, Sim, TROUBLES, leave, life};
 use super::replay::{Life, replay, replay_from, replay_interrupted};
-use nica_engine::track::kubernetes::Verdict;
+use nica_engine::track::kubernetes::{Kind, Verdict};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -41,6 +41,34 @@ fn each_trouble_of_each_kind_of_workload_ends_ready() {
             check(&in_haste(life, good_at), good_at, "in haste");
         }
     }
+}
+
+/// Going back: the pods of the wanted template have run for weeks, and ended at times.
+#[test]
+fn ends_of_long_ago_do_not_count_against_a_pod_that_serves() {
+    let mut sim = Sim::new(0);
+    let mut scene = Scene::open(&mut sim, Kind::Deployment, 1, 0);
+    let mut pod = scene.new_pod(&mut sim, None);
+    (pod.phase, pod.scheduled) = ("Running", true);
+    pod.main.end(&mut sim, "Error", 1);
+    pod.main.run(0);
+    pod.main.restarts = 5;
+    pod.set_ready(true);
+    pod.create(&mut sim, 300);
+    pod.main.end(&mut sim, "Error", 1);
+    pod.set_ready(false);
+    pod.show(&mut sim, SINCE + 900);
+    pod.main.back_off();
+    pod.show(&mut sim, SINCE + 1_500);
+    pod.main.run_again(SINCE + 11_000);
+    pod.show(&mut sim, SINCE + 11_000);
+    pod.set_ready(true);
+    pod.show(&mut sim, SINCE + 12_000);
+    leave(&mut sim, &mut scene.old.remove(0), SINCE + 13_000);
+    let deliveries = sim.deliveries();
+    let wanted = scene.wanted(60_000, &deliveries);
+    let life = Life { name: "going back".into(), wanted, deliveries, patience_ms: 5_000, tick_ms: 100 };
+    ends_ready(&life, SINCE + 13_000, replay_from(&life, SINCE + 200), "listed");
 }
 
 #[test]

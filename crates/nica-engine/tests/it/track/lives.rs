@@ -16,4 +16,4 @@ pub(super) use running::flap;
 pub(super) use scene::{SINCE, Scene};
 pub(super) use sim::{About, Sim};
 pub(super) use trouble::{ALL as TROUBLES, begin};
-pub(super) use workload::{KINDS, life};
+pub(super) use workload::{KINDS, leave, life};

@@ -1,6 +1,6 @@
 //! Pods that are not made, not placed or not wanted any more; and Jobs.
 
-use super::super::lives::{About, SINCE, Scene, Sim, begin};
+use super::super::lives::{About, Pod, SINCE, Scene, Sim, begin};
 use super::Bad;
 use nica_engine::track::Class;
 use nica_engine::track::kubernetes::Kind::{DaemonSet, Deployment, Job, StatefulSet};
@@ -10,7 +10,7 @@ const WORKLOAD: About<'static> = About { kind: "StatefulSet", name: "d", uid: "w
 const QUOTA: &str =
     "pods \"d-x\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4";
 
-pub(super) const CASES: [Bad; 14] = [
+pub(super) const CASES: [Bad; 15] = [
     Bad {
         name: "Pod Security, told by an event only",
         kind: StatefulSet,
@@ -62,6 +62,21 @@ pub(super) const CASES: [Bad; 14] = [
             old.show(sim, SINCE + 300);
             old.vanish(sim, SINCE + 20_000);
             SINCE + 20_000 + 15_000
+        },
+    },
+    Bad {
+        name: "no room, after another workload's pod has left",
+        kind: Deployment,
+        class: Class::Schedule,
+        says: &["pod d-new", "2 Insufficient cpu"],
+        make: |sim, scene| {
+            unplaced(sim, scene, "0/2 nodes are available: 2 Insufficient cpu.", "");
+            let mut other = Pod::new(sim, "e-1".into(), "another", json!({}));
+            other.create(sim, 500);
+            other.leave();
+            other.show(sim, SINCE + 300);
+            other.vanish(sim, SINCE + 12_000);
+            SINCE + 12_000 + 15_000
         },
     },
     Bad {
