@@ -15,15 +15,9 @@ pub struct FailedStart {
 
 /// The line, when starting again is pointless.
 pub fn judge(failed: &[FailedStart]) -> Option<String> {
-    let last = failed.last().filter(|_| is_certain(failed))?;
-    Some(format!("replica cannot start: {}", last.why))
-}
-
-pub fn is_certain(failed: &[FailedStart]) -> bool {
-    failed.last().is_some_and(|last| {
-        let again = failed.iter().filter(|f| f.why == last.why).count() >= 2;
-        !last.may_pass || again
-    })
+    let last = failed.last()?;
+    let again = failed.iter().filter(|f| f.why == last.why).count() >= 2;
+    (!last.may_pass || again).then(|| format!("replica cannot start: {}", last.why))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::life::{Cause, Life};
 use super::roll::Roll;
 use super::{Class, Failure, architecture, text};
-use crate::track::cannot_start::{FailedStart, is_certain};
+use crate::track::cannot_start::FailedStart;
 
 pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
     roll.pods.iter().find_map(|life| {
@@ -18,6 +18,15 @@ pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
                 need: None,
             }))
         })
+    })
+}
+
+/// What may pass is certain the third time in a row: the first retry comes a second after the failure, too soon for a
+/// node that is busy, the second one ten seconds later.
+fn is_certain(failed: &[FailedStart]) -> bool {
+    failed.last().is_some_and(|last| {
+        let times = failed.iter().filter(|other| other.why == last.why).count();
+        !last.may_pass || times >= 3
     })
 }
 

@@ -4,7 +4,7 @@
 //! only the claim's own events decide, and a provisioner's temporary errors get time.
 
 use super::life::Life;
-use super::note::Notes;
+use super::note::{Note, Notes};
 use super::roll::Roll;
 use super::{Class, Failure, text};
 
@@ -59,18 +59,19 @@ fn is_unbound(roll: &Roll<'_>, life: &Life, claim: &str) -> Option<String> {
         Some(held) => roll.notes(&held.metadata.uid),
         None => roll.seen.notes.values().find(|notes| is_about(notes, namespace, claim))?,
     };
-    let lasting = notes
-        .with("FailedBinding")
-        .next_back()
-        .filter(|note| note.message.contains("no storage class is set"));
-    let provision = || {
-        notes.with("ProvisioningFailed").next_back().filter(|note| {
-            let unknown =
-                note.message.contains("storageclass.storage.k8s.io") && note.message.contains("not found");
-            unknown || roll.now >= note.first_at + PROVISION_MS
-        })
-    };
-    lasting.or_else(provision).map(|note| text::said(&note.message))
+    let mut binding = notes.with("FailedBinding");
+    let unbindable = binding.rfind(|note| note.message.contains("no storage class is set"));
+    unbindable.or_else(|| unprovided(notes)).map(|note| text::said(&note.message))
+}
+
+/// A class that does not exist, or a provisioner that has failed for a minute and just failed again.
+fn unprovided(notes: &Notes) -> Option<&Note> {
+    let first_at = notes.with("ProvisioningFailed").map(|note| note.first_at).min()?;
+    notes.with("ProvisioningFailed").rfind(|note| {
+        let unknown =
+            note.message.contains("storageclass.storage.k8s.io") && note.message.contains("not found");
+        unknown || note.live_at.is_some_and(|at| at >= first_at + PROVISION_MS)
+    })
 }
 
 fn is_about(notes: &Notes, namespace: &str, claim: &str) -> bool {

@@ -16,7 +16,7 @@ pub(super) enum Pull {
 
 pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
     roll.pods.iter().flat_map(|life| failing(roll, life)).find_map(|failing| {
-        let (what, next) = match pull(failing.reason, failing.words) {
+        let (what, next) = match failing.pull() {
             Pull::NotFound => ("does not exist", "push the image, or correct its name or digest"),
             Pull::Refused => {
                 ("is refused by its registry", "give the namespace a pull secret that may read it")
@@ -47,6 +47,11 @@ pub(super) struct Failing<'a> {
 }
 
 impl Failing<'_> {
+    /// The image's own name is no part of what is read: it may be called anything.
+    pub(super) fn pull(&self) -> Pull {
+        pull(self.reason, &self.words.replace(self.image(), "IMAGE"))
+    }
+
     pub(super) fn image(&self) -> &str {
         let found = self.life.pod.containers().find(|(container, _)| container.name == self.container);
         found.map_or("?", |(container, _)| container.image.as_str())
@@ -71,7 +76,7 @@ pub(super) fn failing<'a>(roll: &Roll<'a>, life: &'a Life) -> impl Iterator<Item
 
 /// Registries and runtimes have no common codes at this place, so their sentences are read: containerd, CRI-O, the
 /// distribution protocol. What is not recognised counts as unreachable, the slower verdict.
-pub(super) fn pull(reason: &str, words: &str) -> Pull {
+fn pull(reason: &str, words: &str) -> Pull {
     let words = words.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     if matches!(reason, "InvalidImageName" | "ErrImageNeverPull" | "SignatureValidationFailed") {
@@ -86,7 +91,9 @@ pub(super) fn pull(reason: &str, words: &str) -> Pull {
         "connection refused",
         "timeout",
         "deadline exceeded",
-        "eof",
+        ": eof",
+        "unexpected eof",
+        "toomanyrequests",
         "too many requests",
         "unavailable",
     ]) {

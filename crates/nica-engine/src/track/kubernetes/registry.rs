@@ -4,7 +4,7 @@
 //! So it is the first try that fails a minute or more after the first one that decides, about 70 s after it: whoever
 //! is back earlier is never blamed, even where the kubelet has not tried again yet.
 
-use super::image::{Pull, cause, failing, pull};
+use super::image::{Pull, cause, failing};
 use super::life::Life;
 use super::roll::Roll;
 use super::{Class, Failure, text};
@@ -13,8 +13,7 @@ const AWAY_MS: u64 = 60_000;
 
 pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
     let all = roll.pods.iter().flat_map(|life| failing(roll, life));
-    let mut unreachable =
-        all.filter(|failing| matches!(pull(failing.reason, failing.words), Pull::Unreachable));
+    let mut unreachable = all.filter(|failing| matches!(failing.pull(), Pull::Unreachable));
     let (away, for_ms) = unreachable.find_map(|failing| {
         let for_ms = away_ms(roll, failing.life, failing.container).filter(|for_ms| *for_ms >= AWAY_MS)?;
         Some((failing, for_ms))

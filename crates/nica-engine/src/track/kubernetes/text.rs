@@ -10,7 +10,11 @@ const SAID_CHARS_MAX: usize = 300;
 pub(super) fn place(pod: &Pod, container: &str) -> String {
     let init = pod.status.init_container_statuses.iter().any(|status| status.name == container);
     let kind = if init { "init container" } else { "container" };
-    format!("{kind} {container} of pod {}", pod.metadata.name)
+    let node = match pod.spec.node_name.as_str() {
+        "" => String::new(),
+        node => format!(" on node {node}"),
+    };
+    format!("{kind} {container} of pod {}{node}", pod.metadata.name)
 }
 
 /// Another component's words on one line. Names and paths stay; the query of an address, which may be a signature

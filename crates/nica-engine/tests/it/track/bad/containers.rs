@@ -122,7 +122,7 @@ pub(super) const CASES: [Bad; 23] = [
         name: "image unknown to its registry",
         kind: DaemonSet,
         class: Class::Image,
-        says: &["image registry/app:v2 does not exist: ", "manifest unknown"],
+        says: &["on node n1: image registry/app:v2 does not exist: ", "manifest unknown"],
         make: |sim, scene| unpullable(sim, scene, "reading manifest v2 in registry/app: manifest unknown"),
     },
     Bad {
@@ -203,12 +203,12 @@ pub(super) const CASES: [Bad; 23] = [
         },
     },
     Bad {
-        name: "a start that the runtime refuses twice",
+        name: "a start that the runtime refuses three times",
         kind: Deployment,
         class: Class::CannotStart,
         says: &["cannot start: error adding pid 7 to cgroups"],
         make: |sim, scene| {
-            unstartable(sim, scene, "error adding pid 7 to cgroups: no space left: unknown", 2)
+            unstartable(sim, scene, "error adding pid 7 to cgroups: no space left: unknown", 3)
         },
     },
     Bad {

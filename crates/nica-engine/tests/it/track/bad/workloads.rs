@@ -103,7 +103,9 @@ pub(super) const CASES: [Bad; 15] = [
         says: &["claim data", "quota exceeded"],
         make: |sim, scene| {
             unplaced(sim, scene, UNBOUND, "data");
-            on_claim(sim, SINCE + 400, "rpc error: code = ResourceExhausted desc = quota exceeded") + 60_000
+            let tries = [400, 30_400, 65_400].map(|after| SINCE + after);
+            let words = "rpc error: code = ResourceExhausted desc = quota exceeded";
+            tries.map(|at| on_claim(sim, at, words))[2]
         },
     },
     Bad {

@@ -18,7 +18,7 @@ pub(super) fn scheduled(sim: &mut Sim, pod: &mut Pod, at: u64, trouble: Trouble)
         Trouble::Preempting => (no_room, sim.ms(5_000..=40_000)),
         Trouble::ClaimProvisioned => (
             "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
-            sim.ms(2_000..=50_000),
+            sim.ms(2_000..=150_000),
         ),
         _ => ("", 0),
     };

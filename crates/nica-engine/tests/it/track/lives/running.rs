@@ -17,9 +17,11 @@ pub(super) fn started(sim: &mut Sim, pod: &mut Pod, at: u64, trouble: Trouble) -
         at += sim.ms(100..=900);
         let words = "failed to create containerd task: failed to create shim task: unable to start container process: \
             error adding pid 77 to cgroups: device or resource busy: unknown";
-        pod.main.cannot_start(sim, words);
-        pod.show(sim, at);
-        at += sim.ms(500..=2_000);
+        for _ in 0..sim.ms(1..=2) {
+            pod.main.cannot_start(sim, words);
+            pod.show(sim, at);
+            at += sim.ms(500..=2_000);
+        }
         pod.main.run_again(at);
     }
     at += sim.ms(100..=900);
