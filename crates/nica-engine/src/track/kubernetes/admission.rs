@@ -81,3 +81,31 @@ fn subject(roll: &Roll<'_>) -> String {
 fn without_pod(words: &str) -> &str {
     words.split_once("\" is forbidden: ").map_or(words, |(_, rest)| rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(words: &str, lasting: bool) {
+        assert_eq!(matches!(refusal(words), Refusal::Lasting), lasting, "{words}");
+    }
+
+    #[test]
+    fn only_refusals_that_another_try_cannot_change_last() {
+        check("pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": x", true);
+        check("admission webhook \"w\" denied the request: no", true);
+        check("pods \"p\" is forbidden: [maximum memory usage per Container is 1Gi, but limit is 2Gi]", true);
+        check("Pod \"p\" is invalid: spec.containers[0].image: Required value", true);
+        check("Internal error occurred: failed calling webhook \"w\": connection refused", false);
+        check("pods is forbidden: User \"system:serviceaccount:x\" cannot create resource \"pods\"", false);
+        check("Operation cannot be fulfilled on resourcequotas \"q\": the object has been modified", false);
+        check(
+            "pods \"p\" is forbidden: error looking up service account n/s: serviceaccount \"s\" not found",
+            false,
+        );
+        check(
+            "pods \"p\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4",
+            false,
+        );
+    }
+}

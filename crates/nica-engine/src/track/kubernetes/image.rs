@@ -127,3 +127,30 @@ pub(super) fn cause(words: &str) -> &str {
         .rsplit_once("failed to resolve reference")
         .map_or(words, |(_, rest)| rest.split_once("\": ").map_or(rest, |(_, cause)| cause))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(words: &str, expected: Pull) {
+        let found = pull("ErrImagePull", words);
+        assert_eq!(std::mem::discriminant(&found), std::mem::discriminant(&expected), "{words}");
+    }
+
+    #[test]
+    fn registries_sentences_mean_what_they_say() {
+        check("rpc error: code = NotFound desc = failed to resolve reference: not found", Pull::NotFound);
+        check("manifest for IMAGE not found: manifest unknown: manifest unknown", Pull::NotFound);
+        check("no match for platform in manifest: not found", Pull::Platform);
+        check("no matching manifest for linux/arm64/v8 in the manifest list entries", Pull::Platform);
+        check("pull access denied, repository does not exist or may require authorization", Pull::Refused);
+        check("failed to authorize: failed to fetch oauth token: 401 Unauthorized", Pull::Refused);
+        check("unexpected status from HEAD request: 403 Forbidden", Pull::Refused);
+        check("failed to fetch oauth token: dial tcp: i/o timeout", Pull::Unreachable);
+        check("dial tcp: lookup registry on 10.0.0.10:53: no such host", Pull::Unreachable);
+        check("toomanyrequests: You have reached your pull rate limit", Pull::Unreachable);
+        check("unexpected status from HEAD request: 503 Service Unavailable", Pull::Unreachable);
+        check("httpReadSeeker: failed open: unexpected EOF", Pull::Unreachable);
+        check("a sentence that nobody has seen before", Pull::Unreachable);
+    }
+}
