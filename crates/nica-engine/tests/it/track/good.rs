@@ -55,8 +55,9 @@ fn ends_of_long_ago_do_not_count_against_a_pod_that_serves() {
     pod.main.restarts = 5;
     pod.set_ready(true);
     pod.create(&mut sim, 300);
-    pod.main.end(&mut sim, "Error", 1);
     pod.set_ready(false);
+    pod.show(&mut sim, SINCE + 500);
+    pod.main.end(&mut sim, "Error", 1);
     pod.show(&mut sim, SINCE + 900);
     pod.main.back_off();
     pod.show(&mut sim, SINCE + 1_500);
