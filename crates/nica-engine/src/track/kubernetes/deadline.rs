@@ -13,7 +13,7 @@ use crate::track::readiness::{self, Outlook};
 
 /// For the controller to take the last older pods away, once all new ones are ready.
 const OLD_MS: u64 = 5_000;
-/// The kubelet reports a start within a second or two, and later under load.
+/// The kubelet reports a start within a second or two, and later under load: a pod may be further than it is known.
 const STATUS_LAG_MS: u64 = 5_000;
 
 pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
@@ -116,7 +116,7 @@ fn earliest_ms(roll: &Roll<'_>) -> u64 {
     let waves = u64::from(unborn.div_ceil(at_once(roll).max(1)));
     match roll.wanted.kind {
         Kind::Job => 0,
-        _ => begun.max(waves * from_start),
+        _ => begun.max(waves * from_start).saturating_sub(STATUS_LAG_MS),
     }
 }
 
@@ -137,12 +137,12 @@ fn at_once(roll: &Roll<'_>) -> u32 {
     }
 }
 
-/// Of a pod that exists. Its start arrives here a little after it happened.
+/// Of a pod that exists.
 fn rest_ms(life: &Life, now: u64) -> u64 {
     let rest = |(container, runs_once): (&Container, bool)| {
         let probe = container.readiness_probe.as_ref().filter(|_| !runs_once)?;
         let since = life.containers.get(&container.name).and_then(|past| past.running_since);
-        let passed = since.map_or(0, |since| now.saturating_sub(since) + STATUS_LAG_MS);
+        let passed = since.map_or(0, |since| now.saturating_sub(since));
         let ready = life.pod.status_of(&container.name).is_some_and(|status| status.ready);
         (!ready).then(|| delay_ms(probe).saturating_sub(passed))
     };

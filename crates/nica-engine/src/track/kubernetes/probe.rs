@@ -2,8 +2,8 @@
 //!
 //! The kubelet kills after several failed rounds in a row, so one kill of a template that never worked is the signal.
 //! Where this pod was healthy before, or another one of the template is, one kill is an accident; two are not. The same
-//! holds for a kill that had happened before anybody looked. Only
-//! events name the cause: a program that ends politely shows `Completed` with code 0. Kills of a Job's pods are retries.
+//! holds for a kill that had happened before anybody looked. Only events name the cause: a program that ends politely
+//! shows `Completed` with code 0. Kills of a Job's pods are retries.
 
 use super::life::Life;
 use super::note::Notes;

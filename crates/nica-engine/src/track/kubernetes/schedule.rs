@@ -1,8 +1,7 @@
 //! No node takes the pod.
 //!
 //! Certain after fifteen seconds without a reason to hope: no autoscaler said that a node is coming, no pod is being
-//! preempted for this one, and no pod of
-//! the namespace is leaving and giving its room back.
+//! preempted for this one, and no pod of the namespace is leaving and giving its room back.
 
 use super::life::Life;
 use super::roll::Roll;

@@ -31,7 +31,9 @@ pub(super) fn started(sim: &mut Sim, pod: &mut Pod, at: u64, trouble: Trouble) -
     if !pod.probed {
         pod.set_ready(true);
     }
-    pod.show(sim, at);
+    // A busy kubelet reports a start late, and its probes do not wait for that.
+    let late_ms = sim.ms(0..=3_000).min(u64::from(pod.delay_secs) * 500);
+    pod.show(sim, at + late_ms);
     at
 }
 
