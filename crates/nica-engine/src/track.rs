@@ -6,6 +6,7 @@
 
 pub mod cannot_start;
 pub mod crash_loop;
+pub mod kubernetes;
 pub mod readiness;
 
 use serde::{Deserialize, Serialize};
@@ -24,18 +25,52 @@ pub struct Diagnosis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
+    Admission,
+    Architecture,
     CannotStart,
+    Claim,
+    Config,
     CrashLoop,
+    Deadline,
+    Image,
+    Job,
+    Memory,
+    Probe,
     Readiness,
+    Registry,
+    Removed,
+    Schedule,
+    Volume,
 }
 
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Class::Admission => "pods refused",
+            Class::Architecture => "wrong architecture",
             Class::CannotStart => "cannot start",
+            Class::Claim => "claim not bound",
+            Class::Config => "configuration missing",
             Class::CrashLoop => "crash loop",
+            Class::Deadline => "too late",
+            Class::Image => "image unusable",
+            Class::Job => "job failed",
+            Class::Memory => "out of memory",
+            Class::Probe => "killed by its probe",
             Class::Readiness => "readiness impossible",
+            Class::Registry => "registry unreachable",
+            Class::Removed => "workload deleted",
+            Class::Schedule => "unschedulable",
+            Class::Volume => "volume missing",
         })
+    }
+}
+
+impl Diagnosis {
+    /// Of a rollout on Kubernetes, with the lines of the log that the failure asked for, oldest first.
+    pub fn of(failure: kubernetes::Failure, log: &[String]) -> Diagnosis {
+        let failure = failure.in_light_of(log);
+        Diagnosis { class: failure.class, line: failure.line, log_tail: log.to_vec() }
     }
 }
 

@@ -37,14 +37,18 @@ impl fmt::Display for Reason {
 
 /// The line, when the exits of one unproven generation are a loop.
 pub fn judge(exits: &[Exit]) -> Option<String> {
+    let (reason, times) = repeated(exits).filter(|(_, times)| *times >= 2)?;
+    Some(format!("replica exits with {reason}, {times} times, before it was ready long enough"))
+}
+
+/// The reason of the last exit that came too early, and how many such exits had it.
+pub fn repeated(exits: &[Exit]) -> Option<(Reason, u32)> {
     let short =
         |exit: &&Exit| exit.ready_ms.unwrap_or(0) < HEALTHY_AFTER_MS && exit.reason != Reason::Unknown;
     let early: Vec<&Exit> = exits.iter().filter(short).collect();
-    let last = early.last()?;
-    let same = early.iter().filter(|exit| exit.reason == last.reason).count();
-    (same >= 2).then(|| {
-        format!("replica exits with {}, {} times, before it was ready long enough", last.reason, same)
-    })
+    let reason = early.last()?.reason;
+    let same = early.iter().filter(|exit| exit.reason == reason).count();
+    Some((reason, u32::try_from(same).unwrap_or(u32::MAX)))
 }
 
 #[cfg(test)]

@@ -10,3 +10,4 @@ mod lax;
 mod next;
 mod seeds;
 mod ssh_keygen;
+mod track;
