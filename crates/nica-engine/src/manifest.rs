@@ -1,0 +1,159 @@
+//! From Kubernetes objects as people write them to what a target is asked for.
+//!
+//! Input are plain objects, parsed elsewhere; output is one component per object, `Kind/name`, with the configuration
+//! that is applied. Images stand in it by digest, configuration under a name of its content, so that a changed value
+//! is another object and going back is asking for the older one. Every refusal is told at once. What stands on an
+//! object only because of its own hash (its generation) is set by `stamp`, after hashing.
+
+mod check;
+mod content;
+mod object;
+mod reference;
+mod refusal;
+mod scope;
+mod stamp;
+mod workload;
+
+use crate::canonical::Digest;
+use crate::effect::SecretName;
+use content::Renamed;
+use object::Raw;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use object::{Name, flatten};
+pub use reference::Need;
+pub use refusal::{Refused, Why};
+pub use stamp::{APPLIED, COMPONENT, FENCE, GENERATION, stamp};
+
+/// Where the objects go and what they are made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub service: &'a str,
+    pub namespace: &'a str,
+    /// In the order in which components roll.
+    pub images: &'a [Image],
+    /// Secret → key → content name of the value that the deployer holds.
+    pub secrets: &'a BTreeMap<String, BTreeMap<String, SecretName>>,
+}
+
+/// What a component's containers run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    pub component: String,
+    /// `registry.example/nica-backend`, without tag and digest.
+    pub repository: String,
+    pub digest: Digest,
+}
+
+/// How an object takes part in a run; in the order in which they are created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Named by its content; never changed.
+    Immutable,
+    /// Changed in place, rolls nothing.
+    Passive,
+    /// Runs pods.
+    Workload,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// `Deployment/nica-backend`.
+    pub component: String,
+    pub role: Role,
+    pub applied: Applied,
+    /// A new workload is created like this: it runs nothing.
+    pub inert: Option<Applied>,
+    /// There is something to wait for once it was asked for.
+    pub waits: bool,
+}
+
+/// The configuration that is applied, without what `stamp` adds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    pub configuration: Value,
+    /// Of the configuration's canonical JSON; what the records keep it under.
+    pub digest: Digest,
+    /// Replicas that are asked for and waited for: an autoscaler's minimum where one rules, 1 where the kind counts
+    /// otherwise (DaemonSet, Job, CronJob), 0 for what runs nothing.
+    pub replicas: u32,
+    /// Of a Secret: its keys, with the content name of each value. Values stand nowhere.
+    pub secrets: BTreeMap<String, SecretName>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// Immutable, then passive, then workloads.
+    pub objects: Vec<Object>,
+    /// What the objects refer to and do not bring.
+    pub needs: BTreeSet<Need>,
+}
+
+/// What is asked of the target for these objects. Their order does not matter.
+///
+/// # Errors
+/// Everything that cannot be carried, in the order of the objects' names.
+pub fn render(objects: &[Value], facts: &Facts<'_>) -> Result<Rendered, Vec<Refused>> {
+    let mut raw = check::all(objects, facts)?;
+    content::add_secrets(&mut raw, facts);
+    workload::prepare(&mut raw, facts)?;
+    let renamed = content::rename(&mut raw, facts)?;
+    let ruled = workload::ruled(&raw);
+    let needs = reference::needs(&mut raw);
+    let mut rendered: Vec<Object> = raw.into_iter().map(|raw| object(raw, &renamed, &ruled, facts)).collect();
+    rendered.sort_by_cached_key(|o| (o.role, rank(o, facts), o.component.clone()));
+    Ok(Rendered { objects: rendered, needs })
+}
+
+fn object(raw: Raw, renamed: &Renamed, ruled: &BTreeMap<Name, u32>, facts: &Facts<'_>) -> Object {
+    let name = raw.name();
+    let (role, component) = (role(&name, renamed), name.to_string());
+    let secrets = renamed.secrets.get(&name).cloned().unwrap_or_default();
+    let mut value = raw.0;
+    stamp::label(&mut value, &component, facts);
+    if role == Role::Immutable {
+        value["immutable"] = true.into();
+    }
+    if role != Role::Workload {
+        return Object { component, role, applied: applied(value, 0, secrets), inert: None, waits: false };
+    }
+    let replicas = workload::take_replicas(&mut value, &name, ruled.get(&name).copied());
+    let inert = Some(applied(workload::inert(&value), 0, BTreeMap::new()));
+    let waits = replicas > 0 && name.kind != "CronJob";
+    Object { component, role, applied: applied(value, replicas, secrets), inert, waits }
+}
+
+fn applied(configuration: Value, replicas: u32, secrets: BTreeMap<String, SecretName>) -> Applied {
+    Applied { digest: Digest::of_value(&configuration), configuration, replicas, secrets }
+}
+
+/// A Job is named by its content, because its pods cannot be changed, but it runs: it is a workload.
+fn role(name: &Name, renamed: &Renamed) -> Role {
+    match name.kind.as_str() {
+        kind if workload::KINDS.contains(&kind) => Role::Workload,
+        _ if renamed.names.contains(name) => Role::Immutable,
+        _ => Role::Passive,
+    }
+}
+
+/// Workloads in the order of the components whose image they run, others by kind: accounts before what uses them.
+fn rank(object: &Object, facts: &Facts<'_>) -> usize {
+    const FIRST: [&str; 7] = [
+        "ServiceAccount",
+        "Role",
+        "RoleBinding",
+        "PersistentVolumeClaim",
+        "NetworkPolicy",
+        "Service",
+        "PodDisruptionBudget",
+    ];
+    let kind = object.component.split('/').next().unwrap_or_default();
+    match object.role {
+        Role::Workload => workload::component(&object.applied.configuration, facts),
+        _ => FIRST.iter().position(|k| *k == kind).unwrap_or(FIRST.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
