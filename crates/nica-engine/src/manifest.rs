@@ -3,15 +3,15 @@
 //! Input are plain objects, parsed elsewhere; output is one component per object, `Kind/name`, with the configuration
 //! that is applied. Images stand in it by digest, configuration under a name of its content, so that a changed value
 //! is another object and going back is asking for the older one. Every refusal is told at once. What stands on an
-//! object only because of its own hash (its generation) is set by `stamp`, after hashing.
+//! object only because of its own hash (its generation) is added by whoever sends it.
 
 mod check;
 mod content;
+mod names;
 mod object;
 mod reference;
 mod refusal;
 mod scope;
-mod stamp;
 mod workload;
 
 use crate::canonical::Digest;
@@ -21,10 +21,10 @@ use object::Raw;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use names::{APPLIED, COMPONENT, FENCE, GENERATION, INERT, KEEP_NAME};
 pub use object::{Name, flatten};
 pub use reference::Need;
 pub use refusal::{Refused, Why};
-pub use stamp::{APPLIED, COMPONENT, FENCE, GENERATION, stamp};
 
 /// Where the objects go and what they are made with.
 #[derive(Clone, Copy, Debug)]
@@ -69,14 +69,14 @@ pub struct Object {
     pub waits: bool,
 }
 
-/// The configuration that is applied, without what `stamp` adds.
+/// The configuration that is applied: all that was written, and nothing that follows from its hash.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
     pub configuration: Value,
     /// Of the configuration's canonical JSON; what the records keep it under.
     pub digest: Digest,
-    /// Replicas that are asked for and waited for: an autoscaler's minimum where one rules, 1 where the kind counts
-    /// otherwise (DaemonSet, Job, CronJob), 0 for what runs nothing.
+    /// Replicas that are asked for: an autoscaler's minimum where one rules (then the configuration names none), 1 where
+    /// the kind counts otherwise (DaemonSet, Job, CronJob), 0 for what runs nothing.
     pub replicas: u32,
     /// Of a Secret: its keys, with the content name of each value. Values stand nowhere.
     pub secrets: BTreeMap<String, SecretName>,
@@ -101,24 +101,23 @@ pub fn render(objects: &[Value], facts: &Facts<'_>) -> Result<Rendered, Vec<Refu
     let renamed = content::rename(&mut raw, facts)?;
     let ruled = workload::ruled(&raw);
     let needs = reference::needs(&mut raw);
-    let mut rendered: Vec<Object> = raw.into_iter().map(|raw| object(raw, &renamed, &ruled, facts)).collect();
+    let mut rendered: Vec<Object> = raw.into_iter().map(|raw| object(raw, &renamed, &ruled)).collect();
     rendered.sort_by_cached_key(|o| (o.role, rank(o, facts), o.component.clone()));
     Ok(Rendered { objects: rendered, needs })
 }
 
-fn object(raw: Raw, renamed: &Renamed, ruled: &BTreeMap<Name, u32>, facts: &Facts<'_>) -> Object {
+fn object(raw: Raw, renamed: &Renamed, ruled: &BTreeMap<Name, u32>) -> Object {
     let name = raw.name();
     let (role, component) = (role(&name, renamed), name.to_string());
     let secrets = renamed.secrets.get(&name).cloned().unwrap_or_default();
     let mut value = raw.0;
-    stamp::label(&mut value, &component, facts);
     if role == Role::Immutable {
         value["immutable"] = true.into();
     }
     if role != Role::Workload {
         return Object { component, role, applied: applied(value, 0, secrets), inert: None, waits: false };
     }
-    let replicas = workload::take_replicas(&mut value, &name, ruled.get(&name).copied());
+    let replicas = workload::replicas(&mut value, &name, ruled.get(&name).copied());
     let inert = Some(applied(workload::inert(&value), 0, BTreeMap::new()));
     let waits = replicas > 0 && name.kind != "CronJob";
     Object { component, role, applied: applied(value, replicas, secrets), inert, waits }

@@ -2,7 +2,7 @@
 
 use super::object::{Name, Raw, text, without_nulls};
 use super::refusal::{Refused, Why};
-use super::{Facts, scope, stamp};
+use super::{Facts, names, scope};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -104,12 +104,12 @@ fn empty(value: &Value) -> bool {
 }
 
 fn annotated(object: &Value) -> Vec<Why> {
-    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
-    let has = |key: &str| annotations.is_some_and(|a| a.contains_key(key));
-    let hooks =
-        HOOKS.iter().filter(|(hook, _)| has(hook)).map(|(hook, next)| Why::Hook((*hook).into(), next));
-    let ours = stamp::OURS.iter().filter(|key| has(key)).map(|key| Why::Ours((*key).into()));
-    hooks.chain(ours).collect()
+    let marks = ["annotations", "labels"].into_iter().filter_map(|m| object["metadata"].get(m)?.as_object());
+    let keys: Vec<&String> = marks.flat_map(|marks| marks.keys()).collect();
+    let hooks = HOOKS.iter().filter(|(hook, _)| keys.iter().any(|key| key == hook));
+    let hooks = hooks.map(|(hook, next)| Why::Hook((*hook).into(), next));
+    let ours = keys.iter().filter(|k| k.starts_with(names::PREFIX) && !names::PEOPLES.contains(&k.as_str()));
+    hooks.chain(ours.map(|key| Why::Ours(String::clone(key)))).collect()
 }
 
 fn secret(object: &Value, name: &Name, facts: &Facts<'_>) -> Option<Why> {

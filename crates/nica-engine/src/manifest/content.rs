@@ -6,10 +6,10 @@
 
 use super::Facts;
 use super::check::refusal;
+use super::names::KEEP_NAME;
 use super::object::{Name, Raw, text};
 use super::reference::{self, Keys};
 use super::refusal::{Refused, Why};
-use super::stamp::KEEP_NAME;
 use crate::canonical::Digest;
 use crate::effect::SecretName;
 use serde_json::{Value, json};

@@ -41,19 +41,13 @@ pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Where a kind describes its pods, as a JSON pointer to the template.
-pub(super) fn template(kind: &str) -> Option<&'static str> {
-    match kind {
-        "Deployment" | "StatefulSet" | "DaemonSet" | "Job" => Some("/spec/template"),
-        "CronJob" => Some("/spec/jobTemplate/spec/template"),
-        _ => None,
-    }
-}
-
 /// The specification of an object's pods.
 pub(super) fn pods(value: &mut Value) -> Option<&mut Value> {
-    let pointer = format!("{}/spec", template(text(value, "/kind"))?);
-    value.pointer_mut(&pointer)
+    match text(value, "/kind") {
+        "Deployment" | "StatefulSet" | "DaemonSet" | "Job" => value.pointer_mut("/spec/template/spec"),
+        "CronJob" => value.pointer_mut("/spec/jobTemplate/spec/template/spec"),
+        _ => None,
+    }
 }
 
 /// All containers of a pod specification, those that run before included.

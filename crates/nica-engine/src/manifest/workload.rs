@@ -3,7 +3,7 @@
 use super::check::refusal;
 use super::object::{Name, Raw, containers, pods, table, text};
 use super::refusal::{Refused, Why};
-use super::{Facts, Image, stamp};
+use super::{Facts, Image, names};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ fn variables(container: &Value) -> impl Iterator<Item = &Value> {
 /// Sessions say which generation they belong to: the pod's label, so that the configuration does not name its own
 /// hash. Every container gets it, whatever it runs: a barrier that misses one session is none.
 fn name_sessions(container: &mut Value, session: &str) {
-    let label = format!("metadata.labels['{}']", stamp::GENERATION);
+    let label = format!("metadata.labels['{}']", names::GENERATION);
     let ours = [
         json!({ "name": "NICA_GENERATION", "valueFrom": { "fieldRef": { "fieldPath": label } } }),
         json!({ "name": "PGAPPNAME", "value": format!("{session}/$(NICA_GENERATION)") }),
@@ -106,39 +106,33 @@ pub(super) fn ruled(raw: &[Raw]) -> BTreeMap<Name, u32> {
     rules.collect()
 }
 
-/// Takes the replicas out of the configuration: scaling makes a program no other one. `ruled` is the minimum of the
-/// autoscaler that rules them.
-pub(super) fn take_replicas(value: &mut Value, name: &Name, ruled: Option<u32>) -> u32 {
-    if !matches!(name.kind.as_str(), "Deployment" | "StatefulSet") {
-        return 1;
+/// How many are asked for. `ruled` is the minimum of the autoscaler that rules them: then the configuration names none,
+/// or each apply would take back what it did. Else it names one, so that a hand that scaled is seen.
+pub(super) fn replicas(value: &mut Value, name: &Name, ruled: Option<u32>) -> u32 {
+    let Some(spec) = table(value, "spec") else { return 0 };
+    match (name.kind.as_str(), ruled) {
+        ("Deployment" | "StatefulSet", Some(minimum)) => {
+            spec.remove("replicas");
+            minimum
+        }
+        ("Deployment" | "StatefulSet", None) => {
+            spec.entry("replicas").or_insert_with(|| 1.into()).as_u64().map_or(1, number)
+        }
+        // What people suspended is not counted.
+        _ => u32::from(spec.get("suspend").and_then(Value::as_bool) != Some(true)),
     }
-    let written = table(value, "spec").and_then(|spec| spec.remove("replicas"));
-    if ruled.is_some() {
-        stamp::annotate(value, stamp::RULED, "autoscaler");
-    }
-    ruled.unwrap_or_else(|| written.and_then(|r| r.as_u64()).map_or(1, number))
 }
 
 fn number(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// The same workload, made so that it runs nothing. Its configuration says so, and so has a hash of its own.
+/// The same workload before it was made effective. That it runs nothing follows from its replicas, 0, when it is sent;
+/// here it gets a mark, because what is asked for at first and what is asked for then are two configurations.
 pub(super) fn inert(value: &Value) -> Value {
     let mut inert = value.clone();
-    stamp::annotate(&mut inert, stamp::INERT, "true");
-    match text(value, "/kind") {
-        "CronJob" | "Job" => {
-            if let Some(spec) = table(&mut inert, "spec") {
-                spec.insert("suspend".into(), true.into());
-            }
-        }
-        "DaemonSet" => {
-            if let Some(selector) = pods(&mut inert).and_then(|pods| table(pods, "nodeSelector")) {
-                selector.insert(stamp::INERT.into(), "true".into());
-            }
-        }
-        _ => {}
+    if let Some(annotations) = table(&mut inert["metadata"], "annotations") {
+        annotations.insert(names::INERT.into(), "true".into());
     }
     inert
 }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::effect::Generation;
 
 fn configuration(object: &Object) -> &Value {
     &object.applied.configuration
@@ -17,10 +16,9 @@ fn a_deployment_gets_its_image_by_digest_and_the_name_of_its_sessions() {
         "metadata": {
             "name": "nica-backend",
             "namespace": "shop",
-            "labels": { "app.kubernetes.io/managed-by": "nica", "nica/service": "nica" },
-            "annotations": { "nica/component": "Deployment/nica-backend" },
         },
         "spec": {
+            "replicas": 3,
             "selector": { "matchLabels": { "app": "nica-backend" } },
             "template": {
                 "metadata": { "labels": { "app": "nica-backend" } },
@@ -42,57 +40,44 @@ fn a_deployment_gets_its_image_by_digest_and_the_name_of_its_sessions() {
 }
 
 #[test]
-fn a_stamp_adds_generation_digest_and_replicas_and_nothing_else() {
-    let rendered = rendered(&[deployment("d", "backend", json!({}))]).unwrap();
-    let applied = &rendered.objects[0].applied;
-    let stamped = stamp(&applied.configuration, &Generation("0123456789ab".into()), 4);
-    let mut expected = applied.configuration.clone();
-    expected["metadata"]["annotations"]["nica/applied"] = applied.digest.as_str().into();
-    expected["metadata"]["annotations"]["nica/generation"] = "0123456789ab".into();
-    expected["spec"]["template"]["metadata"]["labels"]["nica/generation"] = "0123456789ab".into();
-    expected["spec"]["replicas"] = 4.into();
-    assert_eq!(stamped, expected);
-}
-
-#[test]
-fn pods_carry_the_stamp_in_every_kind_that_has_pods() {
+fn every_kind_that_has_pods_is_reached() {
     let spec = json!({ "containers": [{ "name": "c", "image": "registry.example/nica-backend" }] });
     let cron = json!({ "jobTemplate": { "spec": { "template": { "spec": spec } } } });
     let plain = json!({ "template": { "spec": spec } });
     for (api, kind, spec, pointer) in [
-        ("apps/v1", "Deployment", &plain, "/spec/template"),
-        ("apps/v1", "StatefulSet", &plain, "/spec/template"),
-        ("apps/v1", "DaemonSet", &plain, "/spec/template"),
-        ("batch/v1", "Job", &plain, "/spec/template"),
-        ("batch/v1", "CronJob", &cron, "/spec/jobTemplate/spec/template"),
+        ("apps/v1", "Deployment", &plain, "/spec/template/spec"),
+        ("apps/v1", "StatefulSet", &plain, "/spec/template/spec"),
+        ("apps/v1", "DaemonSet", &plain, "/spec/template/spec"),
+        ("batch/v1", "Job", &plain, "/spec/template/spec"),
+        ("batch/v1", "CronJob", &cron, "/spec/jobTemplate/spec/template/spec"),
     ] {
         let rendered = rendered(&[object(api, kind, "w", json!({ "spec": spec }))]).unwrap();
-        let stamped = stamp(configuration(by(&rendered, kind)), &Generation("0123456789ab".into()), 1);
-        let label = stamped.pointer(pointer).unwrap().pointer("/metadata/labels/nica~1generation");
-        assert_eq!(label, Some(&json!("0123456789ab")), "{kind}");
-        let image = stamped.pointer(pointer).unwrap().pointer("/spec/containers/0/image").unwrap();
-        assert!(image.as_str().unwrap().contains("@sha256:"), "{kind}");
+        let pods = configuration(by(&rendered, kind)).pointer(pointer).unwrap();
+        assert!(pods["containers"][0]["image"].as_str().unwrap().contains("@sha256:"), "{kind}");
+        assert_eq!(pods["containers"][0]["env"][1]["value"], "nica/w/$(NICA_GENERATION)", "{kind}");
     }
 }
 
 #[test]
-fn inert_workloads_run_nothing_and_are_another_configuration() {
-    let check = |api: &str, kind: &str, pointer: &str, expected: Value| {
-        let rendered =
-            rendered(&[object(api, kind, "w", json!({ "spec": { "template": { "spec": {} } } }))]).unwrap();
-        let made = &by(&rendered, kind);
+fn what_is_asked_for_and_waited_for() {
+    let check = |api: &str, kind: &str, spec: Value, replicas: u32, waits: bool| {
+        let rendered = rendered(&[object(api, kind, "w", json!({ "spec": spec }))]).unwrap();
+        let made = by(&rendered, kind);
+        assert_eq!((made.applied.replicas, made.waits), (replicas, waits), "{kind} {spec}");
         let inert = made.inert.as_ref().expect("a workload is born inert");
-        let stamped = stamp(&inert.configuration, &Generation("0123456789ab".into()), inert.replicas);
-        assert_eq!(stamped.pointer(pointer), Some(&expected), "{kind}");
-        assert_ne!(inert.digest, made.applied.digest, "{kind}");
-        let effective = stamp(&made.applied.configuration, &Generation("ab".into()), made.applied.replicas);
-        assert_ne!(effective.pointer(pointer), Some(&expected), "{kind}");
+        assert_eq!(inert.replicas, 0);
+        assert_ne!(inert.digest, made.applied.digest, "the inert {kind} is another configuration");
     };
-    check("apps/v1", "Deployment", "/spec/replicas", json!(0));
-    check("apps/v1", "StatefulSet", "/spec/replicas", json!(0));
-    check("batch/v1", "Job", "/spec/suspend", json!(true));
-    check("batch/v1", "CronJob", "/spec/suspend", json!(true));
-    check("apps/v1", "DaemonSet", "/spec/template/spec/nodeSelector/nica~1inert", json!("true"));
+    check("apps/v1", "Deployment", json!({}), 1, true);
+    check("apps/v1", "StatefulSet", json!({ "replicas": 4 }), 4, true);
+    check("apps/v1", "Deployment", json!({ "replicas": 0 }), 0, false);
+    check("apps/v1", "DaemonSet", json!({}), 1, true);
+    check("batch/v1", "Job", json!({}), 1, true);
+    check("batch/v1", "Job", json!({ "suspend": true }), 0, false);
+    check("batch/v1", "CronJob", json!({}), 1, false);
+    check("batch/v1", "CronJob", json!({ "suspend": true }), 0, false);
+    let plain = rendered(&[object("apps/v1", "Deployment", "w", json!({ "spec": {} }))]).unwrap();
+    assert_eq!(configuration(&plain.objects[0])["spec"]["replicas"], 1);
 }
 
 #[test]
@@ -107,10 +92,7 @@ fn where_an_autoscaler_rules_replicas_are_not_applied_and_its_minimum_is_waited_
         let rendered = rendered(&[deployment("d", "backend", json!({})), scaler(spec)]).unwrap();
         let ruled = by(&rendered, "Deployment/d");
         assert_eq!(ruled.applied.replicas, minimum);
-        let stamped = stamp(configuration(ruled), &Generation("ab".into()), minimum);
-        assert_eq!(stamped["spec"].get("replicas"), None);
-        let inert = ruled.inert.as_ref().unwrap();
-        assert_eq!(stamp(&inert.configuration, &Generation("ab".into()), 0)["spec"]["replicas"], 0);
+        assert_eq!(configuration(ruled)["spec"].get("replicas"), None);
     }
     let another = json!({ "scaleTargetRef": { "kind": "StatefulSet", "name": "d" } });
     let rendered = rendered(&[deployment("d", "backend", json!({})), scaler(another)]).unwrap();

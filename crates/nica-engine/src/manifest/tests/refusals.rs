@@ -198,7 +198,7 @@ fn what_nica_sets_is_set_by_nobody_else() {
     let env = json!({ "env": [{ "name": "PGAPPNAME", "value": "mine" }] });
     let deployment = metadata(deployment("d", "backend", env), "annotations", json!({ "nica/fence": "99" }));
     check(
-        &[deployment.clone()],
+        std::slice::from_ref(&deployment),
         &[("manifest/ours", "Deployment/d: carries `nica/fence`, which NICA sets; remove it")],
     );
     check(
