@@ -62,7 +62,7 @@ impl Bake {
     pub fn begin(step: usize, plan: &Plan, judge: Judge, access: &Access, brought: Brought) -> Bake {
         let Judge { policy, baseline } = judge;
         let changed = plan.steps.iter().filter_map(|effect| match effect {
-            Effect::SetDesired { component, desired, .. } => {
+            Effect::SetDesired { component, desired, .. } if desired.kind.runs() => {
                 Some((component.clone(), Watched::begin(desired, policy.probes_per_second)))
             }
             _ => None,

@@ -137,6 +137,7 @@ pub fn waiting_words(waiting: &Waiting) -> String {
         Waiting::Bake(_) => "the bake".to_string(),
         Waiting::Deletion(_) => "the dropped component to end".to_string(),
         Waiting::BaselineServes(component) => format!("{component} of the baseline to serve"),
+        Waiting::Collection(object) => format!("{object} to be collected"),
         Waiting::OlderPrograms => "processes and sessions of older releases to end".to_string(),
         Waiting::Barrier => "processes and sessions of the new release to end".to_string(),
     }

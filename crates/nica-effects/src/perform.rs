@@ -33,6 +33,7 @@ pub async fn perform(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) 
         }
         Effect::Delete { component, .. } => set(hands, run, n, world, (component, None), Way::Out).await,
         Effect::Commit => commit(hands, run, n).await,
+        Effect::Anchor | Effect::Create { .. } | Effect::Unanchor => Err(no_anchor()),
         Effect::Await { .. } | Effect::Bake => unreachable!("`next` waits for these, it never performs them"),
     }
 }
@@ -45,8 +46,15 @@ pub async fn undo(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) -> 
         Effect::SetDesired { component, before, .. } => {
             set(hands, run, n, world, (component, before.as_ref()), Way::Back).await
         }
+        Effect::Anchor => Err(no_anchor()),
         other => unreachable!("`next` never undoes {other:?}"),
     }
+}
+
+/// A supervisor has components only; what it was asked for is its whole state.
+fn no_anchor() -> Failure {
+    let why = "create an object: a process target has none; deploy the release to a kubernetes target";
+    Failure::Refused(why.to_string())
 }
 
 /// A replica gets its own drain time and this much more before it is killed.
@@ -269,10 +277,13 @@ pub fn describe(effect: &Effect) -> String {
         }
         Effect::Unpark { migration, .. } => format!("unpark values of {migration}"),
         Effect::Seeds { files } => format!("seeds {} files", files.len()),
+        Effect::Anchor => "anchor".to_string(),
+        Effect::Create { component, .. } => format!("create {component}"),
         Effect::SetDesired { component, .. } => format!("set {component}"),
         Effect::Await { component, .. } => format!("{component} serves"),
         Effect::Bake => "bake".to_string(),
         Effect::Commit => "commit".to_string(),
         Effect::Delete { component, .. } => format!("delete {component}"),
+        Effect::Unanchor => "release the anchor".to_string(),
     }
 }

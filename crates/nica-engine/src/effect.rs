@@ -22,6 +22,11 @@ pub enum Effect {
     Unpark { migration: String, park: Vec<String> },
     /// All seed files in one transaction, row by row.
     Seeds { files: Vec<SeedFile> },
+    /// The object that owns everything that this run creates. Going back deletes it, and what it owns with it.
+    Anchor,
+    /// An object that the target does not have, owned by the anchor. A workload is born inert, and made effective by a
+    /// `SetDesired` of its own.
+    Create { component: String, desired: Desired },
     /// Ask the target for a component in this state; `before` is the baseline's applied configuration.
     SetDesired { component: String, desired: Desired, before: Option<Desired> },
     /// Wait until the component serves in the state that was asked for.
@@ -32,6 +37,8 @@ pub enum Effect {
     Commit,
     /// Take away a component that the release dropped. After Commit only.
     Delete { component: String, before: Desired },
+    /// Delete the anchor and leave what it owns. After Commit only.
+    Unanchor,
 }
 
 /// The state of a component that a target is asked for.
@@ -39,12 +46,14 @@ pub enum Effect {
 #[serde(deny_unknown_fields)]
 pub struct Desired {
     pub kind: ComponentKind,
+    /// Of the program; of an object its applied configuration's, and then the fields below say nothing.
     pub digest: Digest,
     pub args: Vec<String>,
     /// Environment variables with their values.
     pub config: BTreeMap<String, String>,
     /// Environment variables whose value the target keeps under this content name.
     pub secrets: BTreeMap<String, SecretName>,
+    /// How many are awaited; 0 for what has none or is not awaited.
     pub replicas: u32,
     pub listen: String,
 }

@@ -5,6 +5,7 @@
 //! or the new release's files.
 
 mod contract;
+mod objects;
 
 use crate::effect::{Desired, Effect, Generation};
 use crate::plan::{OnInconclusive, Plan, Status, Step};
@@ -42,6 +43,8 @@ pub enum Waiting {
     Rollout(usize),
     Bake(usize),
     Deletion(usize),
+    /// An object is being deleted, or belongs to an anchor that is gone.
+    Collection(String),
     BaselineServes(String),
     Barrier,
     /// Before a contract: every program but the live one, and its sessions.
@@ -164,12 +167,15 @@ fn progress(plan: &Plan, statuses: &[Status], step: Step<'_>, world: &World) -> 
         }
         Effect::Unpark { migration, .. } => reached(!world.parked.contains(migration)),
         Effect::Seeds { .. } => reached(world.seeds.as_released),
+        Effect::Anchor => objects::anchored(world),
+        Effect::Create { component, desired } => objects::created(component, desired, world),
         Effect::SetDesired { component, desired, before } => {
             asked(plan, component, desired, before.as_ref(), world)
         }
         Effect::Await { component, .. } => rolled_out(step, component, world),
         Effect::Bake => baked(plan, step, done, &world.verdict),
         Effect::Delete { component, before } => deleted(step, component, before, world),
+        Effect::Unanchor => objects::released(world),
     }
 }
 
@@ -238,6 +244,7 @@ fn baked(plan: &Plan, step: Step<'_>, done: bool, verdict: &Verdict) -> Progress
 fn deleted(step: Step<'_>, component: &str, before: &Desired, world: &World) -> Progress {
     match world.components.get(component) {
         None => Progress::Reached,
+        Some(seen) if seen.deleting => Progress::Wait(Waiting::Deletion(step.n)),
         Some(seen) if seen.generation.is_some() => Progress::ToDo,
         Some(seen) if seen.alive.contains(&before.generation()) => Progress::Wait(Waiting::Deletion(step.n)),
         Some(_) => Progress::Reached,
@@ -247,6 +254,7 @@ fn deleted(step: Step<'_>, component: &str, before: &Desired, world: &World) -> 
 fn back(plan: &Plan, statuses: &[Status], world: &World) -> Action {
     ask_baseline_back(plan, world)
         .or_else(|| baseline_serves(plan, world))
+        .or_else(|| objects::anchor_gone(plan, statuses, world))
         .or_else(|| barrier(plan, world))
         .or_else(|| undo_seeds(plan, world))
         .or_else(|| undo_migrations(plan, statuses, world))

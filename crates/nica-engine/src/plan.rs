@@ -4,6 +4,7 @@
 //! has the same hash today and tomorrow. That hash is what people sign.
 
 mod contract;
+mod objects;
 mod supersede;
 
 use crate::canonical::Digest;
@@ -16,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub use contract::{contract, contracts_pending};
+pub use objects::Object;
 pub use supersede::{Doomed, Supersedes, Unfit, supersede};
 
 pub const PLAN_FORMAT: u32 = 1;
-/// Of contract runs and of plans that supersede: a nica that knows neither must not finish them.
+/// Of contract runs, of plans that supersede and of those of objects: a nica that knows neither must not finish them.
 pub const PLAN_FORMAT_2: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +45,9 @@ pub struct Plan {
     pub people: Digest,
     /// Expand migrations that going back is expected to keep.
     pub keeps: Vec<String>,
+    /// Immutable objects that the release no longer has. They are no step: whoever holds the lease collects them, later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
     /// The doomed run whose open undos this one takes over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Supersedes>,
@@ -168,7 +173,7 @@ impl Plan {
         let mut components = self.baseline.as_ref().map(|b| b.components.clone()).unwrap_or_default();
         for effect in &self.steps {
             match effect {
-                Effect::SetDesired { component, desired, .. } => {
+                Effect::Create { component, desired } | Effect::SetDesired { component, desired, .. } => {
                     components.insert(component.clone(), desired.clone());
                 }
                 Effect::Delete { component, .. } => {
@@ -177,14 +182,27 @@ impl Plan {
                 _ => {}
             }
         }
+        components.retain(|name, _| !self.left.contains(name));
         Live { release: self.release.clone(), version: self.version.clone(), components }
     }
 
     /// A replica of the new release may have served somebody: its start was made durable.
     pub fn made_effective(&self, statuses: &[Status]) -> bool {
         let inherited = self.supersedes.as_ref().is_some_and(|old| old.effective);
-        inherited
-            || self.steps().any(|s| matches!(s.effect, Effect::SetDesired { .. }) && statuses[s.n].began())
+        inherited || self.steps().any(|s| self.serves(s.effect) && statuses[s.n].began())
+    }
+
+    /// Programs begin to serve with this step. What is born inert does so with its `SetDesired` only.
+    fn serves(&self, effect: &Effect) -> bool {
+        match effect {
+            Effect::SetDesired { desired, .. } => desired.kind.runs(),
+            Effect::Create { component, desired } => desired.kind.runs() && !self.sets(component),
+            _ => false,
+        }
+    }
+
+    fn sets(&self, name: &str) -> bool {
+        self.steps.iter().any(|e| matches!(e, Effect::SetDesired { component, .. } if component == name))
     }
 }
 
@@ -199,6 +217,8 @@ pub struct Target<'a> {
     pub policy: Policy,
     pub people: Digest,
     pub projection: Digest,
+    /// Every object of the release, where the target has objects; its components are these then.
+    pub objects: Option<&'a [Object]>,
 }
 
 /// The plan that takes `world` to the release.
@@ -212,12 +232,18 @@ struct Inherited {
     /// As the old run applied them, by id.
     migrations: BTreeMap<String, Effect>,
     seeds: bool,
+    /// Objects that the old run or one before it may have created, or that a request of it may still create.
+    created: BTreeMap<String, Desired>,
     supersedes: Option<Supersedes>,
 }
 
 impl Inherited {
     fn changed(&self, component: &str) -> bool {
         self.supersedes.as_ref().is_some_and(|old| old.components.contains(component))
+    }
+
+    fn has_anchor(&self) -> bool {
+        self.supersedes.as_ref().is_some_and(|old| old.anchor.is_some())
     }
 }
 
@@ -229,19 +255,26 @@ fn planned(target: Target<'_>, world: &World, inherited: &Inherited) -> Plan {
         steps.push(Effect::Seeds { files: release.seeds.clone() });
     }
     let baseline = target.baseline.as_ref().map(|b| &b.components);
-    steps.extend(components(release, &wanted, baseline, |name, desired| {
-        is_served(world, name, desired) && !inherited.changed(name)
-    }));
-    let deletions = deletions(&wanted, baseline);
+    let is_right =
+        |name: &str, desired: &Desired| is_served(world, name, desired) && !inherited.changed(name);
+    steps.extend(match target.objects {
+        Some(objects) => objects::steps(objects, baseline, world, inherited),
+        None => components(release, &wanted, baseline, is_right),
+    });
+    let deletions = objects::deletions(&wanted, baseline);
     if !steps.is_empty() || !deletions.is_empty() || is_other_release(&target) {
         steps.insert(0, Effect::RestorePoint);
         steps.push(Effect::Bake);
         steps.push(Effect::Commit);
         steps.extend(deletions);
+        steps.extend(objects::released(&steps, &wanted, inherited));
     }
     let keeps = expected_to_stay(&steps, target.baseline.is_none());
+    let left = objects::left(&wanted, baseline);
+    let plain = inherited.supersedes.is_none() && target.objects.is_none();
+    let format = if plain { PLAN_FORMAT } else { PLAN_FORMAT_2 };
     Plan {
-        format: if inherited.supersedes.is_some() { PLAN_FORMAT_2 } else { PLAN_FORMAT },
+        format,
         service: release.service.clone(),
         env: target.env.to_string(),
         release: release.hash(),
@@ -253,6 +286,7 @@ fn planned(target: Target<'_>, world: &World, inherited: &Inherited) -> Plan {
         policy: target.policy,
         people: target.people,
         keeps,
+        left,
         supersedes: inherited.supersedes.clone(),
     }
 }
@@ -286,6 +320,9 @@ fn migrations(release: &Release, world: &World, inherited: &Inherited) -> Vec<Ef
 /// The desired state of every component in this environment, in the release's order.
 pub fn desired(target: &Target<'_>) -> BTreeMap<String, Desired> {
     let release = target.release;
+    if let Some(objects) = target.objects {
+        return objects.iter().map(|o| (o.component.clone(), o.desired.clone())).collect();
+    }
     let Some(configs) = release.config.get(target.env) else { return BTreeMap::new() };
     let mut wanted = BTreeMap::new();
     for (name, config) in configs {
@@ -329,14 +366,6 @@ fn is_served(world: &World, component: &str, desired: &Desired) -> bool {
     world.components.get(component).is_some_and(|seen| {
         seen.generation.as_ref() == Some(&desired.generation()) && seen.replicas == desired.replicas
     })
-}
-
-fn deletions(
-    wanted: &BTreeMap<String, Desired>,
-    baseline: Option<&BTreeMap<String, Desired>>,
-) -> Vec<Effect> {
-    let gone = baseline.into_iter().flatten().filter(|(name, _)| !wanted.contains_key(*name));
-    gone.map(|(name, before)| Effect::Delete { component: name.clone(), before: before.clone() }).collect()
 }
 
 /// Sticky migrations stay once the release was made effective, and of a first deploy all of them; the plan says so

@@ -47,6 +47,19 @@ pub struct Component {
 pub enum ComponentKind {
     Executable,
     Image,
+    /// An object that has pods: a Deployment, a StatefulSet, a Job, a CronJob.
+    Workload,
+    /// An object that has none and may change: a Service, an Ingress, a HorizontalPodAutoscaler.
+    Passive,
+    /// Configuration that is named by its content.
+    Immutable,
+}
+
+impl ComponentKind {
+    /// It has processes, which may serve somebody and hold sessions.
+    pub fn runs(self) -> bool {
+        !matches!(self, ComponentKind::Passive | ComponentKind::Immutable)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,13 +1,13 @@
 //! What going back does with each step.
 //!
-//! The order is the reverse of the way out: components, barrier, seeds, downs. A down runs only when no process
+//! The order is the reverse of the way out: components, the anchor, barrier, seeds, downs. A down runs only when no process
 //! and no session of the new release can commit any more; what cannot be taken down safely is retained, because
 //! an expand migration is compatible with the old code by definition.
 
 use crate::effect::{Desired, Effect, Generation};
 use crate::plan::{Plan, Status, Step};
 use crate::release::{Migration, UndoClass};
-use crate::world::{ComponentSeen, World};
+use crate::world::{ComponentSeen, Owner, World};
 use std::collections::BTreeSet;
 
 /// What becomes of a migration of this run.
@@ -26,12 +26,15 @@ pub struct Changed<'a> {
     pub component: &'a str,
     pub desired: &'a Desired,
     pub before: Option<&'a Desired>,
+    /// This run created it, so it goes with the anchor.
+    pub created: bool,
 }
 
 pub fn changed(plan: &Plan) -> impl DoubleEndedIterator<Item = Changed<'_>> {
     plan.steps().filter_map(|s| match s.effect {
         Effect::SetDesired { component, desired, before } => {
-            Some(Changed { n: s.n, component, desired, before: before.as_ref() })
+            let created = plan.creates(component);
+            Some(Changed { n: s.n, component, desired, before: before.as_ref(), created })
         }
         _ => None,
     })
@@ -41,6 +44,9 @@ impl Changed<'_> {
     /// The target is asked for the baseline again (or for nothing, where the component is new).
     pub fn is_asked_back(&self, world: &World) -> bool {
         let seen = world.components.get(self.component);
+        if self.created {
+            return seen.is_none_or(|s| self.rests(s));
+        }
         match (seen, self.before) {
             (None, before) => before.is_none(),
             (Some(seen), before) => {
@@ -50,9 +56,15 @@ impl Changed<'_> {
         }
     }
 
+    /// It is inert, or about to be gone. What has lost its owner is somebody else's work, and not asked for anything.
+    fn rests(&self, seen: &ComponentSeen) -> bool {
+        let inert = !self.desired.kind.runs() || seen.generation == self.before.map(Desired::generation);
+        inert || seen.deleting || seen.owner != Owner::Anchor
+    }
+
     /// The baseline serves again: every replica ready.
     pub fn is_back(&self, world: &World) -> bool {
-        let Some(before) = self.before else { return true };
+        let Some(before) = self.before.filter(|_| !self.created) else { return true };
         world.components.get(self.component).is_some_and(|seen| seen.ready >= before.replicas)
     }
 }
@@ -61,7 +73,11 @@ impl Changed<'_> {
 /// looks for.
 pub fn new_generations(plan: &Plan) -> BTreeSet<Generation> {
     let inherited = plan.supersedes.iter().flat_map(|old| old.generations.iter().cloned());
-    let new = changed(plan).map(|c| c.desired.generation()).chain(inherited);
+    let asked = plan.steps.iter().filter_map(|e| match e {
+        Effect::SetDesired { desired, .. } | Effect::Create { desired, .. } => Some(desired.generation()),
+        _ => None,
+    });
+    let new = asked.chain(inherited);
     let old: BTreeSet<_> =
         plan.baseline.iter().flat_map(|b| b.components.values().map(Desired::generation)).collect();
     new.filter(|g| !old.contains(g)).collect()
@@ -85,7 +101,8 @@ pub fn only_live_can_commit(plan: &Plan, world: &World) -> bool {
     let own = |name: &str| live.components.get(name).map(Desired::generation);
     let all: BTreeSet<_> = live.components.values().map(Desired::generation).collect();
     let settled = |(name, seen): (&String, &ComponentSeen)| {
-        (seen.generation.is_none() || seen.generation == own(name)) && seen.alive.is_subset(&all)
+        (seen.passive || seen.generation.is_none() || seen.generation == own(name))
+            && seen.alive.is_subset(&all)
     };
     world.components.iter().all(settled) && world.sessions.is_subset(&all)
 }

@@ -16,6 +16,8 @@ pub struct World {
     pub parked: BTreeSet<String>,
     /// By component; absent components do not exist at the target.
     pub components: BTreeMap<String, ComponentSeen>,
+    /// Of the open run; of the run to be superseded while its successor is planned.
+    pub anchor: AnchorSeen,
     /// Generations that still have a database session of the service.
     pub sessions: BTreeSet<Generation>,
     pub clock: Clock,
@@ -54,6 +56,32 @@ pub struct ComponentSeen {
     pub alive: BTreeSet<Generation>,
     /// Why the asked state can no longer come true; the tracker's diagnosis in one line.
     pub doomed: Option<String>,
+    pub owner: Owner,
+    /// It was deleted and is not gone yet.
+    pub deleting: bool,
+    /// It never has a process; see `ComponentKind::runs`.
+    pub passive: bool,
+}
+
+/// The object that owns what a run creates; nothing of the kind at a target that has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AnchorSeen {
+    #[default]
+    Absent,
+    There,
+    Deleting,
+}
+
+/// Whose an object is, by the uid in its owner reference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// The environment's: it was adopted, or the run that created it has settled.
+    #[default]
+    Nobody,
+    /// Of the anchor that is seen.
+    Anchor,
+    /// Of something else, or of an anchor that is gone: then it is about to be collected.
+    Other,
 }
 
 /// Which limits have passed by database time.

@@ -45,7 +45,7 @@ pub(super) async fn wait(
             begin_waiting(hands, memory, run, *n).await?;
             bake(hands, memory, run, *n).await?;
         }
-        Waiting::Deletion(_) | Waiting::BaselineServes(_) => {
+        Waiting::Deletion(_) | Waiting::BaselineServes(_) | Waiting::Collection(_) => {
             tell_once(hands, memory, waiting);
             hands.watch_target(LOOK).await?;
         }

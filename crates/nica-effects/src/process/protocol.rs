@@ -197,6 +197,7 @@ impl Seen {
             ready: self.ready,
             alive: self.processes.iter().map(|process| process.generation.clone()).collect(),
             doomed: self.doomed.as_ref().map(ToString::to_string),
+            ..ComponentSeen::default()
         }
     }
 }

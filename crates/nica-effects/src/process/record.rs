@@ -145,8 +145,9 @@ impl Record {
         }
         let Some(desired) = &set.desired else { return Ok(()) };
         if desired.kind != ComponentKind::Executable {
+            let kind = format!("{:?}", desired.kind).to_lowercase();
             return invalid(format!(
-                "component `{}` is an image; a process target runs executables",
+                "component `{}` is of kind {kind}; a process target runs executables",
                 set.component
             ));
         }

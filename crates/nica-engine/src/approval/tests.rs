@@ -157,6 +157,7 @@ fn a_plan() -> Plan {
         policy: gates::testing::policy(),
         people: people(&[("ana", &[1])]).hash(),
         projection: Digest::of(b"projection"),
+        objects: None,
     };
     plan::plan(target, &World::default())
 }

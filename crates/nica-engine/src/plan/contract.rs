@@ -36,6 +36,7 @@ pub fn contract(target: Target<'_>, world: &World) -> Plan {
         policy: target.policy,
         people: target.people,
         keeps: Vec::new(),
+        left: Vec::new(),
         supersedes: None,
     }
 }

@@ -20,10 +20,13 @@ pub struct Supersedes {
     pub version: String,
     /// A replica of its release may have served somebody.
     pub effective: bool,
-    /// Components that it changed.
+    /// Components of the baseline that it changed.
     pub components: BTreeSet<String>,
     /// Programs that are not the baseline's: asked for, alive or connected, they are nobody else's change.
     pub generations: BTreeSet<Generation>,
+    /// The run that its anchor is named after, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<String>,
 }
 
 /// The open run that nothing can settle.
@@ -99,7 +102,7 @@ fn inherited(old: &Doomed<'_>, world: &World) -> Inherited {
     }
     let before = old.plan.supersedes.as_ref();
     let mut components = before.map(|b| b.components.clone()).unwrap_or_default();
-    components.extend(undo::changed(old.plan).map(|c| c.component.to_string()));
+    components.extend(undo::changed(old.plan).filter(|c| !c.created).map(|c| c.component.to_string()));
     let supersedes = Supersedes {
         run: old.run.to_string(),
         release: old.plan.release.clone(),
@@ -107,7 +110,9 @@ fn inherited(old: &Doomed<'_>, world: &World) -> Inherited {
         effective: old.plan.made_effective(old.statuses),
         components,
         generations: undo::new_generations(old.plan),
+        anchor: old.plan.anchor_of(old.run).map(str::to_string),
     };
     let seeds = old.plan.steps.iter().any(|e| matches!(e, Effect::Seeds { .. }));
-    Inherited { migrations, seeds, supersedes: Some(supersedes) }
+    let created = old.plan.created().into_iter().map(|(name, d)| (name.to_string(), d.clone())).collect();
+    Inherited { migrations, seeds, created, supersedes: Some(supersedes) }
 }

@@ -85,6 +85,7 @@ pub(super) async fn prepare(
         policy: environment.policy.clone(),
         people: context.config.people.hash(),
         projection: sight.projection.hash(),
+        objects: None,
     };
     let (plan, doomed) = match purpose {
         Purpose::Deploy => (plan::plan(target, &sight.world), None),

@@ -223,7 +223,13 @@ fn change(effect: &Effect) -> Option<(&'static str, String)> {
             let digest = desired.digest.short();
             ("component", format!("{sign} {component:<28} {digest}   {replicas} replicas, one at a time"))
         }
+        Effect::Create { component, .. } => ("component", format!("+ {component}")),
         Effect::Delete { component, .. } => ("component", format!("- {component}")),
-        Effect::RestorePoint | Effect::Await { .. } | Effect::Bake | Effect::Commit => return None,
+        Effect::RestorePoint
+        | Effect::Anchor
+        | Effect::Await { .. }
+        | Effect::Bake
+        | Effect::Commit
+        | Effect::Unanchor => return None,
     })
 }

@@ -221,6 +221,8 @@ impl Tree {
             (Effect::SetDesired { component, before: None, .. }, Tense::Done) => format!("{component} gone"),
             (Effect::SetDesired { component, .. }, Tense::Done) => format!("{component} back"),
             (Effect::SetDesired { component, .. }, _) => format!("asking {component} back"),
+            (Effect::Anchor, Tense::Done) => "created objects gone".to_string(),
+            (Effect::Anchor, _) => "taking created objects away".to_string(),
             (Effect::Seeds { .. }, Tense::Done) => "seeds back".to_string(),
             (Effect::Seeds { .. }, _) => "taking seeds back".to_string(),
             (effect, tense) => {

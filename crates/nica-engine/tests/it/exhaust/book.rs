@@ -292,7 +292,7 @@ impl Book {
             replicas: u32::from(part.asked > 0),
             ready: u32::from(part.asked > 0 && part.alive >> part.asked & 1 == 1),
             alive: (1..4u8).filter(|r| alive >> r & 1 == 1).map(|r| self.generation(p, r)).collect(),
-            doomed: None,
+            ..ComponentSeen::default()
         })
     }
 }

@@ -192,6 +192,7 @@ impl SmallWorld {
                 (Work::Set { part, release: self.rules.part_of(usize::from(part), release) }, At::Send)
             }
             Effect::Delete { component, .. } => (Work::Set { part: part(component), release: 0 }, At::Send),
+            Effect::Anchor | Effect::Create { .. } | Effect::Unanchor => unreachable!("no objects here"),
             Effect::Await { .. } | Effect::Bake => unreachable!("nothing is performed by waiting"),
         };
     }

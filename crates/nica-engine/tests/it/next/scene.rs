@@ -113,7 +113,7 @@ impl Scene {
             generation: asked,
             ready,
             alive,
-            doomed: None,
+            ..ComponentSeen::default()
         };
         self.world.components.insert(name.to_string(), seen);
         self
@@ -237,6 +237,7 @@ fn plan() -> Plan {
         policy,
         people: Digest::of(b"nobody"),
         keeps: Vec::new(),
+        left: Vec::new(),
         supersedes: None,
     }
 }

@@ -17,6 +17,7 @@ fn takes_over(scene: Scene, effective: bool) -> Scene {
         effective,
         components: ["api".to_string()].into(),
         generations: [generation("api", "doomed")].into(),
+        anchor: None,
     };
     scene.planned(|plan| plan.supersedes = Some(old))
 }
@@ -88,6 +89,7 @@ fn taken(scene: &Scene, change: impl FnOnce(&mut Release)) -> Result<Vec<String>
         policy: crate::lax::policy(OnInconclusive::Undo),
         people: Digest::of(b"nobody"),
         projection: Digest::of(b""),
+        objects: None,
     };
     let old = Doomed { run: "prod-7-aaaaaaaa", plan: &scene.plan, statuses: &scene.statuses };
     let plan = supersede(target, &scene.world, &old)?;

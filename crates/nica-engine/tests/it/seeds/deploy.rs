@@ -220,6 +220,9 @@ impl Story {
                 self.refuse_undo()?;
                 self.ask_target(&component, None);
             }
+            Effect::Anchor | Effect::Create { .. } | Effect::Unanchor => {
+                return Err("a supervisor has no objects".to_string());
+            }
             Effect::Await { .. } | Effect::Bake => return Err("nothing is performed by waiting".to_string()),
         }
         Ok(())
@@ -383,6 +386,7 @@ impl Story {
                 ready: part.processes.iter().filter(of_asked).filter(|p| p.ready).count() as u32,
                 alive: part.processes.iter().map(|p| p.generation.clone()).collect(),
                 doomed: (crashes && self.trouble.diagnosed).then(|| "crash loop".to_string()),
+                ..ComponentSeen::default()
             };
             world.components.insert(name.clone(), seen);
         }

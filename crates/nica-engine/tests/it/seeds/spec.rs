@@ -165,5 +165,5 @@ pub(crate) fn target<'a>(
     projection: Digest,
 ) -> Target<'a> {
     let (policy, people) = (crate::lax::policy(on_inconclusive), Digest::of(b"nobody"));
-    Target { env: "prod", release, baseline, secrets, policy, people, projection }
+    Target { env: "prod", release, baseline, secrets, policy, people, projection, objects: None }
 }

@@ -82,12 +82,15 @@ pub(super) fn of(outline: &Outline) -> Vec<Group> {
             e.migration().is_some() || matches!(e, Effect::Unpark { .. })
         }),
         one(outline, "seeds", seeds(outline), |e| matches!(e, Effect::Seeds { .. })),
+        one(outline, "objects", String::new(), |e| matches!(e, Effect::Anchor | Effect::Create { .. })),
         one(outline, "config", config(outline), |e| configures(e).is_some()),
     ];
     groups.extend(components(outline));
     groups.push(one(outline, VALIDATE, String::new(), |e| matches!(e, Effect::Bake)));
     groups.push(one(outline, BAKE, span(outline.bake), |e| matches!(e, Effect::Bake)));
-    groups.push(one(outline, FINISH, String::new(), |e| matches!(e, Effect::Commit | Effect::Delete { .. })));
+    groups.push(one(outline, FINISH, String::new(), |e| {
+        matches!(e, Effect::Commit | Effect::Delete { .. } | Effect::Unanchor)
+    }));
     groups.retain(|group| !group.steps.is_empty());
     // Settling comes after the last step and is no step itself.
     groups.iter_mut().filter(|group| group.name == FINISH).for_each(|group| {

@@ -15,7 +15,7 @@ pub(super) fn target(release: &Release, baseline: Option<Live>, projection: Dige
     static NO_SECRETS: BTreeMap<String, BTreeMap<String, SecretName>> = BTreeMap::new();
     let policy = crate::lax::policy(OnInconclusive::Undo);
     let people = Digest::of(b"nobody");
-    Target { env: "dev", release, baseline, secrets: &NO_SECRETS, policy, people, projection }
+    Target { env: "dev", release, baseline, secrets: &NO_SECRETS, policy, people, projection, objects: None }
 }
 
 pub(super) fn release(rules: &Rules, number: u8) -> Release {
