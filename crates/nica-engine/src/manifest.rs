@@ -15,7 +15,9 @@ mod scope;
 mod workload;
 
 use crate::canonical::Digest;
-use crate::effect::SecretName;
+use crate::effect::{Desired, SecretName};
+use crate::plan;
+use crate::release::ComponentKind;
 use content::Renamed;
 use object::Raw;
 use serde_json::Value;
@@ -46,22 +48,12 @@ pub struct Image {
     pub digest: Digest,
 }
 
-/// How an object takes part in a run; in the order in which they are created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Named by its content; never changed.
-    Immutable,
-    /// Changed in place, rolls nothing.
-    Passive,
-    /// Runs pods.
-    Workload,
-}
-
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
     /// `Deployment/nica-backend`.
     pub component: String,
-    pub role: Role,
+    /// Workload, passive or immutable.
+    pub kind: ComponentKind,
     pub applied: Applied,
     /// A new workload is created like this: it runs nothing.
     pub inert: Option<Applied>,
@@ -90,37 +82,76 @@ pub struct Rendered {
     pub needs: BTreeSet<Need>,
 }
 
+impl Rendered {
+    /// As a plan takes them.
+    pub fn planned(&self) -> Vec<plan::Object> {
+        let planned = |o: &Object| plan::Object {
+            component: o.component.clone(),
+            desired: o.applied.desired(o.kind),
+            inert: o.inert.as_ref().map(|inert| inert.desired(o.kind)),
+            waits: o.waits,
+        };
+        self.objects.iter().map(planned).collect()
+    }
+
+    /// Every configuration that a run of these objects may apply, by its digest.
+    pub fn configurations(&self) -> BTreeMap<&Digest, &Value> {
+        let all = self.objects.iter().flat_map(|o| [Some(&o.applied), o.inert.as_ref()]);
+        all.flatten().map(|a| (&a.digest, &a.configuration)).collect()
+    }
+}
+
+impl Applied {
+    /// The digest says everything else.
+    fn desired(&self, kind: ComponentKind) -> Desired {
+        Desired {
+            kind,
+            digest: self.digest.clone(),
+            args: Vec::new(),
+            config: BTreeMap::new(),
+            secrets: self.secrets.clone(),
+            replicas: self.replicas,
+            listen: String::new(),
+        }
+    }
+}
+
 /// What is asked of the target for these objects. Their order does not matter.
 ///
 /// # Errors
 /// Everything that cannot be carried, in the order of the objects' names.
 pub fn render(objects: &[Value], facts: &Facts<'_>) -> Result<Rendered, Vec<Refused>> {
-    let mut raw = check::all(objects, facts)?;
+    let (mut raw, mut refused) = check::all(objects, facts);
     content::add_secrets(&mut raw, facts);
-    workload::prepare(&mut raw, facts)?;
-    let renamed = content::rename(&mut raw, facts)?;
+    refused.extend(workload::prepare(&mut raw, facts));
+    let (renamed, more) = content::rename(&mut raw, facts);
+    refused.extend(more);
+    if !refused.is_empty() {
+        refused.sort();
+        return Err(refused);
+    }
     let ruled = workload::ruled(&raw);
     let needs = reference::needs(&mut raw);
     let mut rendered: Vec<Object> = raw.into_iter().map(|raw| object(raw, &renamed, &ruled)).collect();
-    rendered.sort_by_cached_key(|o| (o.role, rank(o, facts), o.component.clone()));
+    rendered.sort_by_cached_key(|o| (order(o.kind), rank(o, facts), o.component.clone()));
     Ok(Rendered { objects: rendered, needs })
 }
 
 fn object(raw: Raw, renamed: &Renamed, ruled: &BTreeMap<Name, u32>) -> Object {
     let name = raw.name();
-    let (role, component) = (role(&name, renamed), name.to_string());
+    let (kind, component) = (kind(&name, renamed), name.to_string());
     let secrets = renamed.secrets.get(&name).cloned().unwrap_or_default();
     let mut value = raw.0;
-    if role == Role::Immutable {
+    if kind == ComponentKind::Immutable {
         value["immutable"] = true.into();
     }
-    if role != Role::Workload {
-        return Object { component, role, applied: applied(value, 0, secrets), inert: None, waits: false };
+    if kind != ComponentKind::Workload {
+        return Object { component, kind, applied: applied(value, 0, secrets), inert: None, waits: false };
     }
     let replicas = workload::replicas(&mut value, &name, ruled.get(&name).copied());
     let inert = Some(applied(workload::inert(&value), 0, BTreeMap::new()));
     let waits = replicas > 0 && name.kind != "CronJob";
-    Object { component, role, applied: applied(value, replicas, secrets), inert, waits }
+    Object { component, kind, applied: applied(value, replicas, secrets), inert, waits }
 }
 
 fn applied(configuration: Value, replicas: u32, secrets: BTreeMap<String, SecretName>) -> Applied {
@@ -128,11 +159,20 @@ fn applied(configuration: Value, replicas: u32, secrets: BTreeMap<String, Secret
 }
 
 /// A Job is named by its content, because its pods cannot be changed, but it runs: it is a workload.
-fn role(name: &Name, renamed: &Renamed) -> Role {
+fn kind(name: &Name, renamed: &Renamed) -> ComponentKind {
     match name.kind.as_str() {
-        kind if workload::KINDS.contains(&kind) => Role::Workload,
-        _ if renamed.names.contains(name) => Role::Immutable,
-        _ => Role::Passive,
+        kind if workload::KINDS.contains(&kind) => ComponentKind::Workload,
+        _ if renamed.names.contains(name) => ComponentKind::Immutable,
+        _ => ComponentKind::Passive,
+    }
+}
+
+/// In which they are created.
+fn order(kind: ComponentKind) -> usize {
+    match kind {
+        ComponentKind::Immutable => 0,
+        ComponentKind::Passive => 1,
+        ComponentKind::Workload | ComponentKind::Executable | ComponentKind::Image => 2,
     }
 }
 
@@ -148,8 +188,8 @@ fn rank(object: &Object, facts: &Facts<'_>) -> usize {
         "PodDisruptionBudget",
     ];
     let kind = object.component.split('/').next().unwrap_or_default();
-    match object.role {
-        Role::Workload => workload::component(&object.applied.configuration, facts),
+    match object.kind {
+        ComponentKind::Workload => workload::component(&object.applied.configuration, facts),
         _ => FIRST.iter().position(|k| *k == kind).unwrap_or(FIRST.len()),
     }
 }

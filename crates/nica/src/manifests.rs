@@ -5,8 +5,11 @@
 mod scalar;
 mod yaml;
 
+use crate::release_file::{ReleaseFile, manifests_entry};
+use nica_engine::effect::SecretName;
 use nica_engine::manifest::{self, Facts, Refused, Rendered};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -66,19 +69,39 @@ fn names(files: &[PathBuf]) -> String {
 pub(crate) fn render(placed: &[Placed], facts: &Facts<'_>) -> Result<Rendered, ManifestError> {
     let objects: Vec<Value> = placed.iter().map(|p| p.object.clone()).collect();
     manifest::render(&objects, facts).map_err(|refused| {
-        let place = |r: &Refused| place_of(placed, &r.object);
-        ManifestError::Refused(Told(refused.into_iter().map(|r| (place(&r), r)).collect()))
+        let placed_at = |r: Refused| (position(placed, &r.object), r);
+        let mut told: Vec<(usize, Refused)> = refused.into_iter().map(placed_at).collect();
+        told.sort();
+        let place = |n: usize| placed.get(n).map(|p| p.place.clone()).unwrap_or_default();
+        ManifestError::Refused(Told(told.into_iter().map(|(n, r)| (place(n), r)).collect()))
     })
 }
 
-fn place_of(placed: &[Placed], name: &str) -> String {
-    let is = |p: &&Placed| {
+/// The objects of a packed release in one environment, as they are asked for; none where it runs processes.
+///
+/// `secrets`: Secret → key → content name of the value that the deployer holds.
+pub(crate) fn of_release(
+    file: &ReleaseFile,
+    env: &str,
+    secrets: &BTreeMap<String, BTreeMap<String, SecretName>>,
+) -> Result<Option<Rendered>, ManifestError> {
+    let Some(manifests) = file.release.manifests.get(env) else { return Ok(None) };
+    let place = manifests_entry(env);
+    let placed = |object| Placed { object, place: place.clone() };
+    let placed: Vec<Placed> = file.objects(env).into_iter().map(placed).collect();
+    let images = file.release.images(env);
+    let service = &file.release.service;
+    render(&placed, &Facts { service, namespace: &manifests.namespace, images: &images, secrets }).map(Some)
+}
+
+/// Which object is meant; behind all of them when it is one that nobody wrote.
+fn position(placed: &[Placed], name: &str) -> usize {
+    let is = |p: &Placed| {
         let text = |pointer| p.object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         format!("{}/{}", text("/kind"), text("/metadata/name")) == name
     };
-    let number = name.strip_prefix("object ").and_then(|n| n.parse::<usize>().ok());
-    let found = placed.iter().find(is).or_else(|| placed.get(number?.checked_sub(1)?));
-    found.map(|p| p.place.clone()).unwrap_or_default()
+    let number = || name.strip_prefix("object ").and_then(|n| n.parse::<usize>().ok()?.checked_sub(1));
+    placed.iter().position(is).or_else(number).unwrap_or(placed.len())
 }
 
 impl fmt::Display for Told {

@@ -31,7 +31,7 @@ const HOOKS: [(&str, &str); 2] = [
     ),
 ];
 
-pub(super) fn all(objects: &[Value], facts: &Facts<'_>) -> Result<Vec<Raw>, Vec<Refused>> {
+pub(super) fn all(objects: &[Value], facts: &Facts<'_>) -> (Vec<Raw>, Vec<Refused>) {
     let mut refused = Vec::new();
     let mut known = Vec::new();
     for (n, object) in objects.iter().enumerate() {
@@ -44,8 +44,7 @@ pub(super) fn all(objects: &[Value], facts: &Facts<'_>) -> Result<Vec<Raw>, Vec<
         }
     }
     refused.extend(twice(&known));
-    refused.sort();
-    if refused.is_empty() { Ok(known) } else { Err(refused) }
+    (known, refused)
 }
 
 pub(super) fn refusal(name: &Name, why: Why) -> Refused {

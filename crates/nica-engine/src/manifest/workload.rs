@@ -14,7 +14,7 @@ const SESSION_MAX: usize = 63 - 12 - 2;
 const VARIABLES: [&str; 2] = ["NICA_GENERATION", "PGAPPNAME"];
 
 /// Images by digest, and the name of sessions into every container.
-pub(super) fn prepare(raw: &mut [Raw], facts: &Facts<'_>) -> Result<(), Vec<Refused>> {
+pub(super) fn prepare(raw: &mut [Raw], facts: &Facts<'_>) -> Vec<Refused> {
     let mut refused = Vec::new();
     for object in raw.iter_mut() {
         let name = object.name();
@@ -27,8 +27,7 @@ pub(super) fn prepare(raw: &mut [Raw], facts: &Facts<'_>) -> Result<(), Vec<Refu
             name_sessions(container, &session);
         }
     }
-    refused.sort();
-    if refused.is_empty() { Ok(()) } else { Err(refused) }
+    refused
 }
 
 fn image(container: &mut Value, images: &[Image]) -> Option<Why> {

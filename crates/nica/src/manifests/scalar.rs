@@ -8,9 +8,8 @@ use serde_json::{Number, Value};
 const TRUE: [&str; 11] = ["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"];
 const FALSE: [&str; 11] = ["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"];
 const NULL: [&str; 5] = ["", "~", "null", "Null", "NULL"];
-const NO_JSON: [&str; 12] = [
-    ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", ".nan", ".NaN", ".NAN",
-];
+const NO_JSON: [&str; 12] =
+    [".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", ".nan", ".NaN", ".NAN"];
 
 /// None for what JSON has no word for.
 pub(super) fn plain(word: &str) -> Option<Value> {
@@ -65,5 +64,9 @@ fn broken(word: &str) -> Option<Number> {
         return None;
     }
     let value: f64 = word.parse().ok().filter(|v: &f64| v.is_finite())?;
-    if value.fract() == 0.0 && value.abs() < 1e15 { Some((value as i64).into()) } else { Number::from_f64(value) }
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        Some((value as i64).into())
+    } else {
+        Number::from_f64(value)
+    }
 }

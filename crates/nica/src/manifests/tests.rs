@@ -9,7 +9,9 @@ fn one(text: &str) -> Result<Value, String> {
 
 #[test]
 fn plain_words_mean_what_they_mean_to_kubectl() {
-    let check = |word: &str, expected: Value| assert_eq!(one(&format!("v: {word}")), Ok(json!({ "v": expected })), "{word}");
+    let check = |word: &str, expected: Value| {
+        assert_eq!(one(&format!("v: {word}")), Ok(json!({ "v": expected })), "{word}")
+    };
     for word in ["yes", "on", "True", "y"] {
         check(word, json!(true));
     }
@@ -31,7 +33,9 @@ fn plain_words_mean_what_they_mean_to_kubectl() {
     check("+7", json!(7));
     check("18446744073709551615", json!(u64::MAX));
     check("-9223372036854775808", json!(i64::MIN));
-    for text in ["100m", "1Gi", "1.2.3", "nope", "-", ".", "+-1", "0x", "2026-11-25", "8080/TCP", "sha256:0e1", "-x", "1e"] {
+    for text in
+        ["100m", "1Gi", "1.2.3", "nope", ".", "+-1", "0x", "2026-11-25", "8080/TCP", "sha256:0e1", "-x", "1e"]
+    {
         check(text, json!(text));
     }
     check("'0644'", json!("0644"));
@@ -45,7 +49,8 @@ fn plain_words_mean_what_they_mean_to_kubectl() {
 fn documents_are_told_apart_with_their_lines() {
     let text = "# head\n---\n---\na: 1\n---\n# none\n---\n\nb:\n- 2\n- {c: 3}\n...\n";
     let read = yaml::documents(text).unwrap();
-    let told: Vec<_> = read.iter().filter(|d| !d.value.is_null()).map(|d| (d.line, d.value.clone())).collect();
+    let told: Vec<_> =
+        read.iter().filter(|d| !d.value.is_null()).map(|d| (d.line, d.value.clone())).collect();
     assert_eq!(told, [(4, json!({ "a": 1 })), (9, json!({ "b": [2, { "c": 3 }] }))]);
 }
 
@@ -91,8 +96,17 @@ fn refusals_are_told_all_at_once_with_their_lines() {
     let placed = read(std::slice::from_ref(&file)).unwrap();
     let secrets = Default::default();
     let facts = Facts { service: "nica", namespace: "shop", images: &[], secrets: &secrets };
-    let told = render(&placed, &facts).unwrap_err().to_string().replace(&folder.path().display().to_string(), "");
-    insta::assert_snapshot!(told, @"");
+    let told =
+        render(&placed, &facts).unwrap_err().to_string().replace(&folder.path().display().to_string(), "");
+    insta::assert_snapshot!(told, @r"
+    render the manifests: 3 things cannot be carried; nothing was done
+    refused[manifest/other-namespace] /prod.yaml:1
+      Service/s: is for namespace `other`, and this environment's is `shop`; leave it out or correct one of the two
+    refused[manifest/no-object] /prod.yaml:5
+      object 2: is no Kubernetes object: `apiVersion` is missing; every document needs apiVersion, kind and metadata.name
+    refused[manifest/bare] /prod.yaml:7
+      Pod/p: is run by nobody who would replace it; write a Deployment instead
+    ");
 }
 
 #[test]
@@ -102,4 +116,40 @@ fn a_file_without_objects_was_not_rendered() {
     std::fs::write(&file, "# nothing yet\n---\n").unwrap();
     assert!(matches!(read(&[file]), Err(ManifestError::Empty { .. })));
     assert!(matches!(read(&[folder.path().join("absent.yaml")]), Err(ManifestError::Unreadable { .. })));
+}
+
+/// The service's own manifests are carried in every environment, and what they need beyond themselves is known.
+#[test]
+fn the_manifests_of_this_project_are_carried() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/k8s");
+    let config =
+        crate::config::load(&folder.join("nica.toml")).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let image = |component: &str| manifest::Image {
+        component: component.into(),
+        repository: format!("registry.example/nica-{component}"),
+        digest: nica_engine::Digest::of(component.as_bytes()),
+    };
+    for (env, environment) in &config.environments {
+        let nica_engine::policy::Target::Kubernetes { namespace, manifests, secrets, .. } =
+            &environment.reach.target
+        else {
+            panic!("{env} is a cluster")
+        };
+        let files: Vec<PathBuf> = manifests.iter().map(|file| folder.join(file)).collect();
+        let keys = |keys: &BTreeMap<String, String>| {
+            keys.keys().map(|k| (k.clone(), nica_engine::effect::SecretName("n".into()))).collect()
+        };
+        let secrets = secrets.iter().map(|(name, k)| (name.clone(), keys(k))).collect();
+        let images = [image("backend"), image("frontend")];
+        let facts = Facts { service: "nica", namespace, images: &images, secrets: &secrets };
+        let rendered = render(&read(&files).unwrap(), &facts).unwrap_or_else(|refused| panic!("{refused}"));
+        let names: Vec<&str> = rendered.objects.iter().map(|o| o.component.as_str()).collect();
+        assert_eq!(
+            names[names.len() - 2..],
+            ["Deployment/nica-backend", "Deployment/nica-frontend"],
+            "{env}"
+        );
+        let needs: Vec<String> = rendered.needs.iter().map(|need| need.of.to_string()).collect();
+        assert_eq!(needs, ["Secret/nica-tls"], "{env}");
+    }
 }

@@ -15,7 +15,7 @@ pub(super) struct Document {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(crate) struct Mistake {
     pub(super) line: usize,
     pub(super) column: usize,
     pub(super) says: String,
@@ -189,7 +189,8 @@ fn merge(merged: &mut Map<String, Value>, value: Value, span: &Span) -> Result<(
 }
 
 fn value(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Result<Value, Mistake> {
-    let plain = |word| scalar::plain(word).ok_or_else(|| mistake(span, format!("`{word}` is no number here")));
+    let plain =
+        |word| scalar::plain(word).ok_or_else(|| mistake(span, format!("`{word}` is no number here")));
     match tag.map(|tag| tag.core_suffix().unwrap_or_default()) {
         Some("str") => Ok(text.into()),
         None if style != ScalarStyle::Plain => Ok(text.into()),
@@ -199,7 +200,9 @@ fn value(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Resu
 }
 
 fn unknown_tag(span: &Span) -> Mistake {
-    mistake(span, "this tag means nothing in a manifest; render the file first")
+    let says = "this tag means nothing in a manifest; render the file first".to_string();
+    let at = span.tag_start().unwrap_or(span.start);
+    Mistake { line: at.line(), column: at.col() + 1, says }
 }
 
 fn size(value: &Value) -> usize {

@@ -9,7 +9,7 @@ fn a_deployment_gets_its_image_by_digest_and_the_name_of_its_sessions() {
     let deployment = deployment("nica-backend", "backend", json!({ "env": [{ "name": "A", "value": "1" }] }));
     let rendered = rendered(&[deployment]).unwrap();
     let backend = by(&rendered, "Deployment/nica-backend");
-    assert_eq!((backend.role, backend.applied.replicas, backend.waits), (Role::Workload, 3, true));
+    assert_eq!((backend.kind, backend.applied.replicas, backend.waits), (ComponentKind::Workload, 3, true));
     let expected = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -153,7 +153,7 @@ fn a_secret_names_its_values_and_holds_none() {
     let objects = [deployment("d", "backend", use_it)];
     let (one, two) = (with_secret(&objects, "k1").unwrap(), with_secret(&objects, "k2").unwrap());
     let secret = by(&one, "Secret/");
-    assert_eq!(secret.role, Role::Immutable);
+    assert_eq!(secret.kind, ComponentKind::Immutable);
     assert_eq!(secret.applied.secrets["database_url"], SecretName("k1".into()));
     assert_eq!(configuration(secret)["immutable"], true);
     assert_eq!(configuration(secret).get("data"), None);
@@ -170,7 +170,7 @@ fn configuration_that_is_asked_for_by_name_keeps_it() {
     let rendered = rendered(&[unused, kept, deployment("d", "backend", mount)]).unwrap();
     assert_eq!(names(&rendered), ["ConfigMap/kept", "ConfigMap/unused", "Deployment/d"]);
     for o in &rendered.objects[..2] {
-        assert_eq!((o.role, configuration(o).get("immutable")), (Role::Passive, None));
+        assert_eq!((o.kind, configuration(o).get("immutable")), (ComponentKind::Passive, None));
     }
 }
 
@@ -183,7 +183,7 @@ fn a_job_with_another_image_is_another_job() {
     let (one, two) = (rendered(&[job("a")]).unwrap(), rendered(&[job("b")]).unwrap());
     assert!(one.objects[0].component.starts_with("Job/load-"));
     assert_ne!(one.objects[0].component, two.objects[0].component);
-    assert_eq!((one.objects[0].role, one.objects[0].waits), (Role::Workload, true));
+    assert_eq!((one.objects[0].kind, one.objects[0].waits), (ComponentKind::Workload, true));
 }
 
 #[test]
@@ -241,4 +241,20 @@ fn fields_without_a_value_are_not_applied() {
     let applied = configuration(&rendered.objects[0]);
     assert_eq!(applied["spec"], json!({}));
     assert_eq!((applied.get("status"), applied["metadata"].get("creationTimestamp")), (None, None));
+}
+
+#[test]
+fn a_plan_takes_what_was_rendered_and_the_records_keep_it() {
+    let rendered = rendered(&[config_map("c", "info"), deployment("d", "backend", json!({}))]).unwrap();
+    let planned = rendered.planned();
+    let kept = rendered.configurations();
+    let kinds: Vec<_> = planned.iter().map(|o| (o.component.as_str(), o.desired.kind)).collect();
+    let expected = [("ConfigMap/c", ComponentKind::Passive), ("Deployment/d", ComponentKind::Workload)];
+    assert_eq!(kinds, expected);
+    let inert = planned[1].inert.as_ref().unwrap();
+    assert_eq!((planned[1].desired.replicas, inert.replicas), (3, 0));
+    assert_ne!(planned[1].desired.generation(), inert.generation());
+    for desired in [&planned[0].desired, &planned[1].desired, inert] {
+        assert_eq!(Digest::of_value(kept[&desired.digest]), desired.digest);
+    }
 }

@@ -196,14 +196,16 @@ fn an_image_that_can_change_is_refused() {
 #[test]
 fn what_nica_sets_is_set_by_nobody_else() {
     let env = json!({ "env": [{ "name": "PGAPPNAME", "value": "mine" }] });
-    let deployment = metadata(deployment("d", "backend", env), "annotations", json!({ "nica/fence": "99" }));
+    let annotations = json!({ "nica/fence": "99", "nica/keep-name": "true" });
     check(
-        std::slice::from_ref(&deployment),
-        &[("manifest/ours", "Deployment/d: carries `nica/fence`, which NICA sets; remove it")],
-    );
-    check(
-        &[metadata(deployment, "annotations", json!({}))],
-        &[("manifest/reserved", "Deployment/d: container main sets `PGAPPNAME`, which NICA sets; remove it")],
+        &[metadata(deployment("d", "backend", env), "annotations", annotations)],
+        &[
+            (
+                "manifest/reserved",
+                "Deployment/d: container main sets `PGAPPNAME`, which NICA sets; remove it",
+            ),
+            ("manifest/ours", "Deployment/d: carries `nica/fence`, which NICA sets; remove it"),
+        ],
     );
 }
 
