@@ -146,6 +146,17 @@ pub struct ComponentConfig {
     pub secrets: BTreeMap<String, String>,
 }
 
+impl Manifests {
+    /// The release's digests of the images that these objects may name, in its order.
+    pub fn images_of(&self, release: &Release) -> Vec<Image> {
+        let image = |c: &Component| {
+            let repository = self.images.get(&c.name)?.clone();
+            Some(Image { component: c.name.clone(), repository, digest: c.digest.clone() })
+        };
+        release.components.iter().filter_map(image).collect()
+    }
+}
+
 impl Release {
     /// The lowest format that says what this release has to say.
     pub fn format_needed(&self) -> u32 {
@@ -154,12 +165,7 @@ impl Release {
 
     /// What containers of an environment run, in the order in which components roll.
     pub fn images(&self, env: &str) -> Vec<Image> {
-        let repositories = self.manifests.get(env).map(|m| &m.images);
-        let image = |c: &Component| {
-            let repository = repositories?.get(&c.name)?.clone();
-            Some(Image { component: c.name.clone(), repository, digest: c.digest.clone() })
-        };
-        self.components.iter().filter_map(image).collect()
+        self.manifests.get(env).map(|manifests| manifests.images_of(self)).unwrap_or_default()
     }
 
     pub fn hash(&self) -> Digest {

@@ -1,3 +1,6 @@
+//! YAML as people write it, and what its reader makes of it or says of it; at the end the project's own manifests.
+//! The words follow go-yaml 2, which is what kubectl reads with.
+
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,6 @@
+//! Objects beside what is made of them, field by field: images, names of sessions, references, replicas, order.
+//! What must be refused stands in `refusals`.
+
 use super::*;
 
 fn configuration(object: &Object) -> &Value {

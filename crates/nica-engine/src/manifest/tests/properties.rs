@@ -1,3 +1,6 @@
+//! What holds whatever the objects are: the order of the input means nothing, a changed value changes its users and
+//! nobody else, and no document is a panic.
+
 use super::*;
 use proptest::prelude::*;
 

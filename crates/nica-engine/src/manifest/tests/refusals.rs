@@ -1,3 +1,6 @@
+//! Each refusal with its code and its whole text, so that a next step that is lost or a value that is shown turns
+//! a test red.
+
 use super::*;
 
 /// The refusals' names and texts, all of them.

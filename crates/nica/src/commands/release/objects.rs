@@ -6,7 +6,7 @@
 use super::Entries;
 use crate::config::{Config, Source};
 use crate::exit::Exit;
-use crate::manifests;
+use crate::manifests::{self, ManifestError};
 use crate::output::Output;
 use crate::release_file::{ReleaseFile, manifests_entry};
 use anyhow::Context as _;
@@ -14,7 +14,7 @@ use nica_engine::Digest;
 use nica_engine::canonical;
 use nica_engine::effect::SecretName;
 use nica_engine::manifest::Facts;
-use nica_engine::policy::Target;
+use nica_engine::policy::{Environment, Target};
 use nica_engine::release::{Manifests, Release};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,35 +26,47 @@ pub(super) fn all(
     entries: &mut Entries,
 ) -> anyhow::Result<BTreeMap<String, Manifests>> {
     let mut all = BTreeMap::new();
+    let mut refused = Vec::new();
     for (env, environment) in &config.environments {
-        let Target::Kubernetes { namespace, manifests: files, secrets, .. } = &environment.reach.target
-        else {
-            continue;
-        };
-        let files: Vec<_> = files.iter().map(|file| folder.join(file)).collect();
-        let placed = manifests::read(&files)?;
+        match one(environment, config, folder, release) {
+            None => {}
+            Some(Err(error)) => refused.push(format!("{env}: failed to {error}")),
+            Some(Ok((manifests, bytes))) => {
+                entries.insert(manifests_entry(env), bytes);
+                all.insert(env.clone(), manifests);
+            }
+        }
+    }
+    match refused.is_empty() {
+        true => Ok(all),
+        false => anyhow::bail!("pack the objects:\n{}", refused.join("\n")),
+    }
+}
+
+type Packed = (Manifests, Vec<u8>);
+
+/// None where it runs processes.
+fn one(
+    environment: &Environment,
+    config: &Config,
+    folder: &Path,
+    release: &Release,
+) -> Option<Result<Packed, ManifestError>> {
+    let Target::Kubernetes { namespace, manifests: files, secrets, .. } = &environment.reach.target else {
+        return None;
+    };
+    let files: Vec<_> = files.iter().map(|file| folder.join(file)).collect();
+    let packed = manifests::read(&files).and_then(|placed| {
         let objects: Vec<_> = placed.iter().map(|p| &p.object).collect();
         let bytes = canonical::to_bytes(&objects);
-        let one = Manifests {
-            namespace: namespace.clone(),
-            objects: Digest::of(&bytes),
-            images: images(config),
-            secrets: secrets.clone(),
-        };
-        all.insert(env.clone(), one);
-        let release = Release { manifests: all.clone(), ..release.clone() };
-        manifests::render(
-            &placed,
-            &Facts {
-                service: &release.service,
-                namespace,
-                images: &release.images(env),
-                secrets: &nameless(secrets),
-            },
-        )?;
-        entries.insert(manifests_entry(env), bytes);
-    }
-    Ok(all)
+        let (namespace, secrets) = (namespace.clone(), secrets.clone());
+        let packed = Manifests { namespace, objects: Digest::of(&bytes), images: images(config), secrets };
+        let (images, secrets) = (packed.images_of(release), nameless(&packed.secrets));
+        let (service, namespace) = (release.service.as_str(), packed.namespace.as_str());
+        manifests::render(&placed, &Facts { service, namespace, images: &images, secrets: &secrets })?;
+        Ok((packed, bytes))
+    });
+    Some(packed)
 }
 
 /// What is applied in an environment, one document after the other, as `kubectl apply` takes it too.

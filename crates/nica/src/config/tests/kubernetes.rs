@@ -1,3 +1,6 @@
+//! What nica.toml says of clusters, and what is said of mistakes there: the mistake, its cause, the next step. How a
+//! mistake is drawn stands beside the other cases.
+
 use super::*;
 use nica_engine::policy::Target;
 
