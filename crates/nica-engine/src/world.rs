@@ -47,7 +47,7 @@ pub struct SeedsSeen {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ComponentSeen {
-    /// The generation that the target was asked for.
+    /// The generation that the target was asked for; of an object that no run made, any that no release has.
     pub generation: Option<Generation>,
     pub replicas: u32,
     /// Replicas of that generation that are ready.

@@ -2,8 +2,8 @@
 //! differs, deleted where the release dropped it.
 //!
 //! What a run creates belongs to its anchor. A run that supersedes takes the old run's anchor over with the name, so
-//! that one anchor owns whatever either of them creates and however late: going back takes all of it, and what the
-//! newer release does not want is deleted once the anchor is gone, when nothing can come any more.
+//! that one anchor owns whatever either of them creates and however late: going back takes all of it, and going
+//! forward deletes what the newer release does not want.
 
 use super::{Inherited, Plan, is_served};
 use crate::effect::{Desired, Effect};
@@ -107,15 +107,15 @@ fn delete((name, before): (&String, &Desired)) -> Effect {
     Effect::Delete { component: name.clone(), before: before.clone() }
 }
 
-/// The anchor goes and leaves what it owns; then what only a superseded run wanted. Not before: a create of that run
-/// that arrives between the two would stay.
+/// What only a superseded run wanted is deleted, then the anchor goes and leaves what it owns. A create of that run that
+/// arrives between the two is seen, and deleted, before the run settles.
 pub(super) fn released(steps: &[Effect], wanted: &Components, inherited: &Inherited) -> Vec<Effect> {
     if !steps.contains(&Effect::Anchor) {
         return Vec::new();
     }
     let unwanted = inherited.created.iter().filter(|(name, _)| !wanted.contains_key(*name));
     let unwanted = unwanted.filter(|(_, b)| b.kind != ComponentKind::Immutable);
-    [Effect::Unanchor].into_iter().chain(unwanted.map(delete)).collect()
+    unwanted.map(delete).chain([Effect::Unanchor]).collect()
 }
 
 impl Plan {
@@ -136,9 +136,9 @@ impl Plan {
 
     /// Everything that this run or one that it supersedes may have created, as it was meant to be in the end.
     pub fn created(&self) -> BTreeMap<&str, &Desired> {
-        let released = self.steps.iter().position(|e| *e == Effect::Unanchor).unwrap_or(self.steps.len());
+        let known = |name: &String| self.baseline.as_ref().is_some_and(|b| b.components.contains_key(name));
         let mut created = BTreeMap::new();
-        for (n, effect) in self.steps.iter().enumerate() {
+        for effect in &self.steps {
             match effect {
                 Effect::Create { component, desired } => {
                     created.insert(component.as_str(), desired);
@@ -146,7 +146,7 @@ impl Plan {
                 Effect::SetDesired { component, desired, .. } if created.contains_key(component.as_str()) => {
                     created.insert(component, desired);
                 }
-                Effect::Delete { component, before } if n > released => {
+                Effect::Delete { component, before } if !known(component) => {
                     created.insert(component, before);
                 }
                 _ => {}

@@ -13,6 +13,7 @@ mod deciding;
 mod deployer;
 mod environment;
 mod mutants;
+mod objects;
 mod rules;
 mod state;
 mod world;

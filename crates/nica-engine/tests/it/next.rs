@@ -7,6 +7,7 @@ mod accept;
 mod back;
 mod contract;
 mod forward;
+mod objects;
 mod scene;
 mod status;
 mod supersede;

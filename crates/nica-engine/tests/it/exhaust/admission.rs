@@ -158,6 +158,7 @@ impl SmallWorld {
 
     pub(crate) fn raise_target(&self, s: &mut State, fence: u8) {
         if fence > s.target.fence {
+            self.touch(s);
             s.target.parts.iter_mut().for_each(|p| p.applied = 0);
         }
         s.target.fence = s.target.fence.max(fence);

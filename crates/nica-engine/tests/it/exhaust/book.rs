@@ -6,13 +6,15 @@
 mod real;
 
 use super::rules::{Rules, Wrong};
-use super::state::{MIGRATIONS, PARTS, Part};
+use super::state::{Anchor, MIGRATIONS, Owned, PARTS, Part};
 use nica_engine::canonical::Digest;
-use nica_engine::effect::{Desired, Effect, Generation};
+use nica_engine::effect::{Desired, Generation};
 use nica_engine::next::{Action, Direction, Ending, next};
-use nica_engine::plan::{Doomed, Live, Plan, Status, contract, desired, plan, supersede};
+use nica_engine::plan::{Doomed, Live, Object, Plan, Status, contract, desired, plan, supersede};
 use nica_engine::release::Release;
-use nica_engine::world::{ComponentSeen, MigrationSeen, Refused, SeedsSeen, Verdict, World};
+use nica_engine::world::{
+    AnchorSeen, ComponentSeen, MigrationSeen, Owner, Refused, SeedsSeen, Verdict, World,
+};
 use real::{release, target};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -38,6 +40,7 @@ pub(crate) struct Seen {
     pub(crate) sessions: bool,
     pub(crate) old_sessions: bool,
     pub(crate) contracted: bool,
+    pub(crate) anchor: Anchor,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,6 +103,8 @@ type PlanKey = (bool, u8, u8, Seen, (u8, u32));
 pub(crate) struct Book {
     releases: Vec<Release>,
     desired: Vec<BTreeMap<String, Desired>>,
+    /// By release; none where the target is a supervisor.
+    objects: Vec<Option<Vec<Object>>>,
     plans: RefCell<Vec<Rc<Planned>>>,
     plan_ids: RefCell<HashMap<PlanKey, u8>>,
     answers: RefCell<HashMap<Question, Rc<[Said]>>>,
@@ -108,10 +113,14 @@ pub(crate) struct Book {
 impl Book {
     pub(crate) fn new(rules: &Rules) -> Book {
         let releases: Vec<Release> = (0..4).map(|r| release(rules, r)).collect();
-        let desired = releases.iter().map(|r| desired(&target(r, None, Digest::of(b"")))).collect();
+        let of = |r: u8| rules.objects.map(|_| real::objects(rules, r));
+        let objects: Vec<Option<Vec<Object>>> = (0..4).map(of).collect();
+        let all = releases.iter().zip(&objects);
+        let desired = all.map(|(r, o)| desired(&target(r, o.as_deref(), None, Digest::of(b"")))).collect();
         Book {
             releases,
             desired,
+            objects,
             plans: RefCell::default(),
             plan_ids: RefCell::default(),
             answers: RefCell::default(),
@@ -127,14 +136,9 @@ impl Book {
         let live = (base > 0).then(|| self.live(base));
         let release = &self.releases[usize::from(to)];
         let world = self.world(rules, to, seen, Chance::Nothing);
-        let mut plan = plan(target(release, live, projected(seen)), &world);
-        if rules.is(Wrong::DeletesBeforeCommit) {
-            plan.steps.sort_by_key(|e| match e {
-                Effect::Delete { .. } => 1,
-                Effect::Bake | Effect::Commit => 2,
-                _ => 0,
-            });
-        }
+        let objects = self.objects[usize::from(to)].as_deref();
+        let mut plan = plan(target(release, objects, live, projected(seen)), &world);
+        super::mutants::misplan(rules, &mut plan);
         self.number(key, Planned { base, target: to, plan })
     }
 
@@ -146,7 +150,7 @@ impl Book {
         }
         let world = self.world(rules, live, seen, Chance::Nothing);
         let release = &self.releases[usize::from(live)];
-        let plan = contract(target(release, Some(self.live(live)), projected(seen)), &world);
+        let plan = contract(target(release, None, Some(self.live(live)), projected(seen)), &world);
         self.number(key, Planned { base: live, target: live, plan })
     }
 
@@ -165,7 +169,8 @@ impl Book {
         }
         let world = self.world(rules, to, seen, Chance::Nothing);
         let live = (open.base > 0).then(|| self.live(open.base));
-        let target = target(&self.releases[usize::from(to)], live, projected(seen));
+        let objects = self.objects[usize::from(to)].as_deref();
+        let target = target(&self.releases[usize::from(to)], objects, live, projected(seen));
         let statuses = unpacked(statuses, open.plan.steps.len());
         let doomed = Doomed { run: "old", plan: &open.plan, statuses: &statuses };
         let mut taken = supersede(target.clone(), &world, &doomed).ok()?;
@@ -177,7 +182,11 @@ impl Book {
             if rules.is(Wrong::SupersedeForgetsPrograms) {
                 old.generations.clear();
             }
+            if rules.is(Wrong::SupersedeForgetsAnchor) {
+                old.anchor = None;
+            }
         }
+        super::mutants::misplan(rules, &mut taken);
         Some(self.number(key, Planned { base: open.base, target: to, plan: taken }))
     }
 
@@ -248,6 +257,22 @@ impl Book {
         self.desired[usize::from(release)][NAMES[part]].generation()
     }
 
+    /// Which release's state this is, and whether the inert one.
+    pub(crate) fn which(&self, part: usize, desired: Option<&Desired>) -> (u8, bool) {
+        let Some(desired) = desired else { return (0, false) };
+        let is_it = |r: &u8, inert: bool| self.state_of(part, *r, inert).as_ref() == Some(desired);
+        let find = |inert: bool| (1..4u8).find(|r| is_it(r, inert)).map(|r| (r, inert));
+        find(false).or_else(|| find(true)).expect("a state of some release")
+    }
+
+    fn state_of(&self, part: usize, release: u8, inert: bool) -> Option<Desired> {
+        let r = usize::from(release);
+        if !inert {
+            return self.desired[r].get(NAMES[part]).cloned();
+        }
+        self.objects[r].iter().flatten().find(|o| o.component == NAMES[part])?.inert.clone()
+    }
+
     fn world(&self, rules: &Rules, to: u8, seen: Seen, chance: Chance) -> World {
         let mut world = World::default();
         for (m, id) in IDS.iter().enumerate() {
@@ -276,20 +301,32 @@ impl Book {
         if seen.old_sessions {
             world.sessions.insert(self.generation(usize::from(!rules.main), 1));
         }
+        world.anchor = match seen.anchor {
+            Anchor::Absent => AnchorSeen::Absent,
+            Anchor::There => AnchorSeen::There,
+            Anchor::Foreground | Anchor::Orphan => AnchorSeen::Deleting,
+        };
         happen(&mut world, chance);
         world
     }
 
     /// The supervisor's answer: processes, and what it is about to start.
     fn component(&self, rules: &Rules, p: usize, part: Part) -> Option<ComponentSeen> {
-        let starting = part.acted != part.asked && !rules.is(Wrong::SupervisorForgetsStarts);
+        let kind = rules.kind(p);
+        let starting = part.acted != part.asked && kind.runs() && !rules.is(Wrong::SupervisorForgetsStarts);
         let alive = part.alive | if starting { 1 << part.acted & !1 } else { 0 };
         if part.asked == 0 && alive == 0 {
             return None;
         }
         Some(ComponentSeen {
-            generation: (part.asked > 0).then(|| self.generation(p, part.asked)),
-            replicas: u32::from(part.asked > 0),
+            generation: self.state_of(p, part.asked, part.inert).map(|d| d.generation()),
+            replicas: u32::from(part.asked > 0 && !part.inert && kind.runs()),
+            owner: match part.owner {
+                Owned::Nobody => Owner::Nobody,
+                Owned::Anchor => Owner::Anchor,
+                Owned::Gone => Owner::Other,
+            },
+            passive: !kind.runs(),
             ready: u32::from(part.asked > 0 && part.alive >> part.asked & 1 == 1),
             alive: (1..4u8).filter(|r| alive >> r & 1 == 1).map(|r| self.generation(p, r)).collect(),
             ..ComponentSeen::default()
@@ -319,12 +356,14 @@ fn happen(world: &mut World, chance: Chance) {
 
 /// What of it is state of the environment; the rest may change without voiding a plan.
 fn projection(seen: Seen) -> Seen {
-    let parts = seen.parts.map(|p| Part { asked: p.asked, ..Part::default() });
-    Seen { parts, sessions: false, old_sessions: false, seeds_to_undo: false, ..seen }
+    let parts = seen.parts.map(|p| Part { acted: 0, alive: 0, applied: 0, ..p });
+    let anchor = Anchor::Absent;
+    Seen { parts, anchor, sessions: false, old_sessions: false, seeds_to_undo: false, ..seen }
 }
 
 fn projected(seen: Seen) -> Digest {
-    let asked = seen.parts.map(|p| p.asked);
+    // What is about to be collected is nobody's state.
+    let asked = seen.parts.map(|p| if p.owner == Owned::Gone { (0, false) } else { (p.asked, p.inert) });
     Digest::of_value(&(asked, seen.migrations, seen.contracted, seen.seeds, seen.parked))
 }
 

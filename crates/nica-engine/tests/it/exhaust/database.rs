@@ -131,8 +131,14 @@ impl SmallWorld {
             s.break_with(Broken::DirectionTurned);
         }
         self.keep_retained(s);
+        let (anchor_of, anchor) = (s.records.anchor_of, s.target.anchor);
         s.records.open = false;
         open(s, plan);
+        let inherits =
+            self.book.planned(plan).plan.supersedes.as_ref().is_some_and(|old| old.anchor.is_some());
+        if inherits {
+            (s.records.anchor_of, s.target.anchor) = (anchor_of, anchor);
+        }
         if self.rules.is(Wrong::SupersedeForgets) {
             s.schema.seeds_before = 0;
         }
@@ -182,6 +188,9 @@ fn open(s: &mut State, plan: u8) {
         s.break_with(Broken::TwoRuns);
     }
     s.records.runs += 1;
+    s.records.anchor_of = s.records.runs;
+    // This run's has another name.
+    s.sweep_anchor();
     (s.records.open, s.records.managed) = (true, true);
     (s.records.plan, s.records.statuses) = (plan, 0);
     (s.records.back, s.records.recovering) = (false, false);

@@ -2,7 +2,7 @@
 
 use super::book::{CONTRACT, Question, Said, Seen};
 use super::rules::{Command, Wrong};
-use super::state::{At, LAST, Part, Session, State, Work};
+use super::state::{Anchor, At, LAST, Part, Session, State, Work};
 use super::world::{Did, Exit, Out, SmallWorld, Who};
 use nica_engine::effect::Effect;
 use nica_engine::release::Phase;
@@ -121,6 +121,7 @@ impl SmallWorld {
             sessions: s.new_in_transaction(),
             old_sessions: s.old_connected(),
             contracted: s.schema.contracted,
+            anchor: s.target.anchor,
         }
     }
 
@@ -128,14 +129,19 @@ impl SmallWorld {
         let d = &mut s.deployers[i];
         (d.work, d.at) = (work, At::Begin);
         match work {
-            Work::Record { step, then, .. } => {
+            Work::Record { step, status, then } => {
                 if then {
                     d.refused = 0;
-                    d.fresh = s.records.open
-                        && matches!(
-                            self.book.planned(s.records.plan).plan.steps[usize::from(step)],
-                            Effect::SetDesired { .. } | Effect::Delete { .. }
-                        );
+                    let effect = s
+                        .records
+                        .open
+                        .then(|| self.book.planned(s.records.plan).plan.steps[usize::from(step)].clone());
+                    d.fresh = match effect {
+                        Some(Effect::SetDesired { .. } | Effect::Delete { .. } | Effect::Unanchor) => true,
+                        Some(Effect::Anchor) => status == UNDO_STARTED,
+                        Some(Effect::Create { .. }) => s.target.anchor != Anchor::Absent,
+                        _ => false,
+                    } && !self.rules.is(Wrong::VersionAfterStarted);
                 }
                 if !self.rules.records_in_flight {
                     let fence = d.fence;
@@ -157,6 +163,12 @@ impl SmallWorld {
             && self.rules.admit_after_open
         {
             d.at = At::AdmitTarget;
+        }
+        if matches!(work, Work::Settle { .. })
+            && self.rules.is(Wrong::UnanchorAfterSettle)
+            && s.target.anchor == Anchor::There
+        {
+            (d.at, d.work, d.fresh) = (At::Send, Work::Unanchor, true);
         }
         let Work::Record { step, status, then: true } = work else { return };
         if !s.records.open {
@@ -186,13 +198,26 @@ impl SmallWorld {
             Effect::Seeds { .. } if undo => (Work::SeedsUndo { step }, At::Begin),
             Effect::Seeds { .. } => (Work::Seeds { step }, At::Begin),
             Effect::Commit => (Work::Commit { step }, At::Begin),
-            Effect::SetDesired { component, .. } => {
+            Effect::SetDesired { component, desired, before } => {
                 let part = part(component);
-                let release = if undo { planned.base } else { planned.target };
-                (Work::Set { part, release: self.rules.part_of(usize::from(part), release) }, At::Send)
+                let wanted = if undo { before.as_ref() } else { Some(desired) };
+                let (release, inert) = self.book.which(usize::from(part), wanted);
+                (Work::Set { part, release, inert }, At::Send)
             }
-            Effect::Delete { component, .. } => (Work::Set { part: part(component), release: 0 }, At::Send),
-            Effect::Anchor | Effect::Create { .. } | Effect::Unanchor => unreachable!("no objects here"),
+            Effect::Delete { component, .. } => {
+                (Work::Set { part: part(component), release: 0, inert: false }, At::Send)
+            }
+            Effect::Anchor if undo => (Work::AnchorAway, At::Send),
+            Effect::Anchor => (Work::Anchor, At::Send),
+            Effect::Create { component, desired } => {
+                let part = part(component);
+                (
+                    Work::Create { part, release: self.book.which(usize::from(part), Some(desired)).0 },
+                    At::Send,
+                )
+            }
+            Effect::Unanchor if self.rules.is(Wrong::ForegroundOnSuccess) => (Work::AnchorAway, At::Send),
+            Effect::Unanchor => (Work::Unanchor, At::Send),
             Effect::Await { .. } | Effect::Bake => unreachable!("nothing is performed by waiting"),
         };
     }

@@ -3,7 +3,9 @@
 
 use super::book::STATUSES;
 use super::rules::Wrong;
-use super::state::{At, Broken, Deployer, Hold, LAST, Letter, Life, Session, State, Statement, Work};
+use super::state::{
+    ANCHOR, Ask, At, Broken, Deployer, Hold, LAST, Letter, Life, Session, State, Statement, Work,
+};
 use super::world::{Did, Exit, Out, SmallWorld, Who};
 use nica_engine::plan::Status;
 
@@ -95,13 +97,14 @@ impl SmallWorld {
 
     fn send(&self, here: &State, i: usize, out: &mut Out<'_>) {
         let (mut s, d) = (*here, here.deployers[i]);
-        let Work::Set { part, release } = d.work else { unreachable!("only a `set` is sent") };
+        let (ask, part, release, inert) = asked(d.work);
         let (expected, run) = match self.rules.is(Wrong::ExpectedGenerationIsHash) {
             true => (here.target.parts[usize::from(part)].asked, here.records.runs),
-            false => (0, 0),
+            false => (0, if ask == Ask::Anchor { here.records.anchor_of } else { 0 }),
         };
-        let (fence, fresh, waiting) = (d.fence, d.fresh, i as u8 + 1);
-        let letter = Letter { fence, part, release, expected, run, fresh, waiting };
+        let late_read = self.rules.is(Wrong::VersionAfterStarted) && self.is_there(here, part, ask);
+        let (fence, fresh, waiting) = (d.fence, d.fresh || late_read, i as u8 + 1);
+        let letter = Letter { fence, part, release, ask, inert, expected, run, fresh, waiting };
         s.post(letter);
         (s.deployers[i].at, s.deployers[i].fresh) = (At::Asked, false);
         out.go(Did::Sends { who: Who(i), work: d.work }, i == LAST, s);
@@ -122,6 +125,18 @@ impl SmallWorld {
         s.deployers[i] =
             Deployer { at: At::Admit, work: Work::Nothing, fence, connected: true, fresh: false, ..d };
         out.go(Did::TakesNextNumber { who: Who(i), fence }, calm, s);
+    }
+}
+
+/// What a request asks of the target.
+fn asked(work: Work) -> (Ask, u8, u8, bool) {
+    match work {
+        Work::Set { part, release, inert } => (Ask::Set, part, release, inert),
+        Work::Create { part, release } => (Ask::Create, part, release, false),
+        Work::Anchor => (Ask::Anchor, ANCHOR, 0, false),
+        Work::AnchorAway => (Ask::Foreground, ANCHOR, 0, false),
+        Work::Unanchor => (Ask::Orphan, ANCHOR, 0, false),
+        _ => unreachable!("{work:?} is no request"),
     }
 }
 

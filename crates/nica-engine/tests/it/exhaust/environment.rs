@@ -2,7 +2,7 @@
 //! start and end, users write.
 
 use super::rules::Wrong;
-use super::state::{At, Broken, Hold, Letter, PARTS, Session, State, Statement, Work};
+use super::state::{ANCHOR, Ask, At, Broken, Hold, Letter, PARTS, Session, State, Statement, Work};
 use super::world::{Did, Out, SmallWorld};
 
 impl SmallWorld {
@@ -10,6 +10,7 @@ impl SmallWorld {
         self.postgres(here, out);
         self.letters(here, out);
         self.supervisor(here, out);
+        self.collector(here, out);
         self.users(here, out);
     }
 
@@ -49,7 +50,8 @@ impl SmallWorld {
             out.go(did, true, s);
             if here.budget.duplicates > 0 {
                 s.budget.duplicates -= 1;
-                s.post(Letter { waiting: 0, fresh: false, ..*letter });
+                let fresh = letter.fresh && letter.ask == Ask::Create;
+                s.post(Letter { waiting: 0, fresh, ..*letter });
                 out.go(Did::AppliesAndAgain(*letter), true, s);
             }
             if letter.waiting == 0 {
@@ -65,7 +67,20 @@ impl SmallWorld {
         let counts =
             !self.rules.is(Wrong::NoExpectedGeneration) && !self.rules.is(Wrong::ExpectedGenerationIsHash);
         let fence = s.target.fence;
+        let (open, anchor_of) = (s.records.open, s.records.anchor_of);
         for l in s.letters.iter_mut().filter(|l| l.waiting == 0) {
+            if self.objects() {
+                // An anchor of a run that is over owns nothing and is swept.
+                let harmless = match l.ask {
+                    Ask::Create => false,
+                    Ask::Anchor => !open || l.run != anchor_of,
+                    Ask::Set | Ask::Foreground | Ask::Orphan => !l.fresh,
+                };
+                if harmless {
+                    *l = Letter::default();
+                }
+                continue;
+            }
             if (keeps_fence && l.fence < fence) || (counts && !l.fresh) {
                 *l = Letter::default();
             }
@@ -74,6 +89,9 @@ impl SmallWorld {
 
     /// The supervisor reads one `set`: fence, then the generation that it was decided on; both are persisted with it.
     fn deliver(&self, s: &mut State, letter: Letter) -> bool {
+        if self.objects() {
+            return self.answer(s, letter);
+        }
         let p = usize::from(letter.part);
         let fenced = letter.fence < s.target.fence && !self.rules.is(Wrong::NoTargetFence);
         let expected = if self.rules.is(Wrong::ExpectedGenerationIsHash) {
@@ -101,8 +119,9 @@ impl SmallWorld {
         part.applied & applied_bit(letter) != 0 && part.asked != letter.release
     }
 
-    fn generation_moved(&self, s: &mut State, part: u8) {
-        s.letters.iter_mut().filter(|l| l.part == part).for_each(|l| l.fresh = false);
+    pub(crate) fn generation_moved(&self, s: &mut State, part: u8) {
+        let compares = |l: &&mut Letter| l.part == part && !matches!(l.ask, Ask::Create | Ask::Anchor);
+        s.letters.iter_mut().filter(compares).for_each(|l| l.fresh = false);
         for i in 0..s.deployers.len() {
             if s.deployers[i].fresh && self.part_of_work(s, s.deployers[i].work) == Some(part) {
                 s.deployers[i].fresh = false;
@@ -114,11 +133,13 @@ impl SmallWorld {
         use nica_engine::effect::Effect;
         match work {
             Work::Set { part, .. } => Some(part),
+            Work::AnchorAway | Work::Unanchor => Some(ANCHOR),
             Work::Record { step, .. } if s.records.open => {
                 match &self.book.planned(s.records.plan).plan.steps[usize::from(step)] {
                     Effect::SetDesired { component, .. } | Effect::Delete { component, .. } => {
                         Some(u8::from(component != "backend"))
                     }
+                    Effect::Anchor | Effect::Unanchor => Some(ANCHOR),
                     _ => None,
                 }
             }
@@ -129,10 +150,11 @@ impl SmallWorld {
     fn supervisor(&self, here: &State, out: &mut Out<'_>) {
         for p in 0..PARTS {
             let part = here.target.parts[p];
-            if part.acted != part.asked {
+            let runs = if part.inert || !self.rules.kind(p).runs() { 0 } else { part.asked };
+            if part.acted != runs {
                 let mut s = *here;
-                s.target.parts[p].acted = part.asked;
-                out.go(Did::SupervisorActs { part: p as u8, release: part.asked }, true, s);
+                s.target.parts[p].acted = runs;
+                out.go(Did::SupervisorActs { part: p as u8, release: runs }, true, s);
             }
             for release in 1..4u8 {
                 let bit = 1 << release;

@@ -1,7 +1,7 @@
 //! What a small world is made of, and which sentence of the design it reads wrongly.
 
-use super::state::{Budget, MIGRATIONS};
-use nica_engine::release::UndoClass;
+use super::state::{Budget, MIGRATIONS, Part};
+use nica_engine::release::{ComponentKind, UndoClass};
 
 /// What a deployer was started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(crate) struct Rules {
     pub(crate) main: bool,
     /// A second one: only B has it (dropped by N), or only N has it.
     pub(crate) second: Second,
+    /// The target is an API server; this is what the second component is there.
+    pub(crate) objects: Option<ComponentKind>,
     pub(crate) budget: Budget,
     /// A host may die and leave its transaction open for ever.
     pub(crate) hosts_die: bool,
@@ -57,6 +59,10 @@ pub(crate) enum Second {
     None,
     Dropped,
     New,
+    /// Every release has it, each another one.
+    Kept,
+    /// Only N has it, and the release after N does not.
+    OnlyN,
 }
 
 /// An old reading of the design, or a mutant of it. Each must break something.
@@ -120,6 +126,29 @@ pub(crate) enum Wrong {
     ContractIgnoresSessions,
     DirectionInMemory,
     DeletesBeforeCommit,
+
+    // Of the API server's side.
+    /// A create carries no owner; whoever goes back deletes by name.
+    CreateWithoutAnchor,
+    /// A created workload has its replicas at once.
+    BornEffective,
+    /// An object is the run's own by its name, whoever owns it.
+    OwnerNotCompared,
+    /// The version that a write carries is read after *started* was recorded.
+    VersionAfterStarted,
+    /// Admission does not touch the anchor.
+    AnchorNotAdmitted,
+    /// On success too the anchor is deleted with what it owns.
+    ForegroundOnSuccess,
+    UnanchorAfterSettle,
+    /// Seeds and downs come before the anchor is gone.
+    BarrierBeforeAnchor,
+    /// Going back does not make a created workload inert first.
+    CreatedStaysEffective,
+    /// What only the superseded run wanted is not deleted.
+    UnwantedKept,
+    /// The superseding run has an anchor of its own.
+    SupersedeForgetsAnchor,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -150,6 +179,7 @@ impl Rules {
             seeds: false,
             main: true,
             second: Second::None,
+            objects: None,
             budget: Budget { kills: 1, ..Budget::default() },
             hosts_die: false,
             users_hang: false,
@@ -173,9 +203,26 @@ impl Rules {
                 Second::None => false,
                 Second::Dropped => release == 1,
                 Second::New => release >= 2,
+                Second::Kept => release >= 1,
+                Second::OnlyN => release == 2,
             },
         };
-        if exists { release } else { 0 }
+        let content = if self.kind(p) == ComponentKind::Immutable { 2 } else { release };
+        if exists { content } else { 0 }
+    }
+
+    pub(crate) fn kind(&self, p: usize) -> ComponentKind {
+        match self.objects {
+            None => ComponentKind::Executable,
+            Some(kind) if p == 1 => kind,
+            Some(_) => ComponentKind::Workload,
+        }
+    }
+
+    /// Part `p` of a release as an undisturbed deploy leaves it.
+    pub(crate) fn settled(&self, p: usize, release: u8) -> Part {
+        let asked = self.part_of(p, release);
+        if self.kind(p).runs() { Part::running(asked) } else { Part { asked, ..Part::default() } }
     }
 
     /// Whose seed rows a release has.

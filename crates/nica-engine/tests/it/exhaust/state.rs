@@ -8,6 +8,8 @@ pub(crate) const LAST: usize = 2;
 pub(crate) const SESSIONS: usize = 3;
 pub(crate) const LETTERS: usize = 4;
 pub(crate) const PARTS: usize = 2;
+/// Where a part's number stands, the anchor's.
+pub(crate) const ANCHOR: u8 = 2;
 pub(crate) const MIGRATIONS: usize = 2;
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -28,6 +30,8 @@ pub(crate) struct State {
 pub(crate) enum Broken {
     LowerFenceInPostgres,
     LowerFenceAtTarget,
+    /// Something that the baseline has was taken away before Commit.
+    BaselineRobbed,
     DownWhileAlive,
     ContractWhileAlive,
     LostValue,
@@ -151,7 +155,17 @@ pub(crate) enum Work {
     Set {
         part: u8,
         release: u8,
+        inert: bool,
     },
+    Create {
+        part: u8,
+        release: u8,
+    },
+    Anchor,
+    /// Delete it, and what it owns.
+    AnchorAway,
+    /// Delete it, and leave what it owns.
+    Unanchor,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -184,13 +198,27 @@ pub(crate) struct Letter {
     pub(crate) fence: u8,
     pub(crate) part: u8,
     pub(crate) release: u8,
+    pub(crate) ask: Ask,
+    pub(crate) inert: bool,
     /// What the part was asked for when this was decided, and the run that it belongs to; 0 where nobody compares.
     pub(crate) expected: u8,
     pub(crate) run: u8,
-    /// The part's generation counter is still the one that this was decided on.
+    /// The part's generation counter (uid and resourceVersion) is still the one that this was decided on; of a create,
+    /// its owner is.
     pub(crate) fresh: bool,
     /// Deployer + 1 who waits for the answer.
     pub(crate) waiting: u8,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum Ask {
+    #[default]
+    Set,
+    Create,
+    Anchor,
+    /// To delete the anchor with `Foreground`, or with `Orphan`.
+    Foreground,
+    Orphan,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -205,6 +233,8 @@ pub(crate) struct Records {
     pub(crate) managed: bool,
     pub(crate) open: bool,
     pub(crate) runs: u8,
+    /// The run that the open run's anchor is named after.
+    pub(crate) anchor_of: u8,
     pub(crate) plan: u8,
     /// Three bits a step.
     pub(crate) statuses: u32,
@@ -257,6 +287,26 @@ pub(crate) struct Target {
     /// The highest fence that was ever admitted here, whatever the supervisor remembers.
     pub(crate) top: u8,
     pub(crate) parts: [Part; PARTS],
+    pub(crate) anchor: Anchor,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Anchor {
+    #[default]
+    Absent,
+    There,
+    Foreground,
+    Orphan,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Owned {
+    #[default]
+    Nobody,
+    /// By the anchor that is there.
+    Anchor,
+    /// By one that is gone.
+    Gone,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -269,6 +319,9 @@ pub(crate) struct Part {
     pub(crate) alive: u8,
     /// Bit 4 × run + r: that run had release r applied, under the admitted fence.
     pub(crate) applied: u16,
+    /// Without replicas.
+    pub(crate) inert: bool,
+    pub(crate) owner: Owned,
 }
 
 /// How often each bad thing may still happen.
@@ -284,7 +337,7 @@ pub(crate) struct Budget {
 impl Part {
     /// Asked for, and nothing else alive.
     pub(crate) fn running(release: u8) -> Part {
-        Part { asked: release, acted: release, alive: 1 << release & !1, applied: 0 }
+        Part { asked: release, acted: release, alive: 1 << release & !1, ..Part::default() }
     }
 }
 

@@ -3,7 +3,10 @@
 use super::book::Book;
 use super::checker::{Move, Protocol};
 use super::rules::Rules;
-use super::state::{At, Broken, Hold, LAST, Letter, Life, PARTS, Part, State, Statement, Work};
+use super::state::{
+    Anchor, At, Broken, Hold, LAST, Letter, Life, Owned, PARTS, Part, State, Statement, Work,
+};
+use nica_engine::release::ComponentKind;
 use std::fmt;
 
 pub(crate) struct SmallWorld {
@@ -32,7 +35,9 @@ pub(crate) enum Exit {
 
 impl fmt::Debug for Letter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "part {} := release {}, fence {}", self.part, self.release, self.fence)
+        let inert = if self.inert { ", inert" } else { "" };
+        let Letter { ask, part, release, fence, fresh, .. } = self;
+        write!(f, "{ask:?}: part {part} := release {release}{inert}, fence {fence}, fresh {fresh}")
     }
 }
 
@@ -66,6 +71,8 @@ pub(crate) enum Did {
     Drops(Letter),
     SupervisorActs { part: u8, release: u8 },
     SupervisorRestarts,
+    Collects { part: u8 },
+    AnchorGone,
     ProcessStarts { part: u8, release: u8 },
     ProcessEnds { part: u8, release: u8 },
     UserBegins(Statement),
@@ -107,6 +114,10 @@ impl SmallWorld {
         self.rules.migrations.iter().flatten().any(|m| m.index)
     }
 
+    pub(crate) fn objects(&self) -> bool {
+        self.rules.objects.is_some()
+    }
+
     pub(crate) fn counts(&self, broken: Broken) -> bool {
         use Broken::*;
         let ours = [
@@ -127,6 +138,7 @@ impl SmallWorld {
             (self.unserved(s), Broken::Unserved),
             (s.schema.migrations[1] == 1 && s.schema.migrations[0] != 1, Broken::NotAPrefix),
             (self.moved_after_the_end(here, s), Broken::NotQuiet),
+            (self.objects() && self.baseline_robbed(s), Broken::BaselineRobbed),
             (same_fence(s), Broken::SameFence),
         ];
         checks.into_iter().find(|(broken, what)| *broken && self.counts(*what)).map(|(_, what)| what)
@@ -142,12 +154,27 @@ impl SmallWorld {
     fn unserved(&self, s: &State) -> bool {
         let needed = self.rules.migrations.iter().zip(s.schema.migrations);
         let lacks = needed.into_iter().any(|(m, seen)| m.is_some_and(|m| !m.index) && seen != 1);
-        (s.new_alive() && lacks) || (s.old_alive() && s.schema.contracted)
+        (s.new_alive() && lacks) || (s.old_alive() && s.schema.contracted) || self.lacks_config(s)
+    }
+
+    /// A pod of N that starts now finds its configuration.
+    fn lacks_config(&self, s: &State) -> bool {
+        let [main, config] = s.target.parts;
+        let immutable = self.rules.objects == Some(ComponentKind::Immutable);
+        immutable && main.asked >= 2 && !main.inert && config.asked == 0
+    }
+
+    fn baseline_robbed(&self, s: &State) -> bool {
+        let has = |p: usize| self.rules.part_of(p, s.records.baseline) > 0;
+        let robbed = (0..PARTS).any(|p| has(p) && s.target.parts[p].asked == 0);
+        robbed && s.records.open && !self.committed(s)
     }
 
     fn moved_after_the_end(&self, here: &State, s: &State) -> bool {
         let seen = |s: &State| {
-            let asked = s.target.parts.map(|p| p.asked);
+            // A create that arrives late is seen until it is collected.
+            let asked =
+                s.target.parts.map(|p| if p.owner == Owned::Gone { (0, false) } else { (p.asked, p.inert) });
             (asked, s.schema, s.records.baseline, s.records.open)
         };
         here.deployers[LAST].life == Life::Gone && seen(here) != seen(s)
@@ -156,10 +183,7 @@ impl SmallWorld {
     /// What an outsider reads is what an undisturbed deploy of the baseline leaves, plus what the ledger kept.
     fn golden(&self, s: &State) -> bool {
         let r = s.records.baseline;
-        let parts = (0..PARTS).all(|p| {
-            let wanted = self.rules.part_of(p, r);
-            Part { applied: 0, ..s.target.parts[p] } == Part::running(wanted)
-        });
+        let parts = (0..PARTS).all(|p| Part { applied: 0, ..s.target.parts[p] } == self.rules.settled(p, r));
         let migrations = self.rules.migrations.iter().enumerate().all(|(m, known)| {
             let seen = s.schema.migrations[m];
             known.is_none() || if r >= 2 { seen == 1 } else { seen == 0 || s.schema.kept[m] }
@@ -189,8 +213,7 @@ impl Protocol for SmallWorld {
         s.records.managed = base > 0;
         s.schema.seeds = self.rules.seeds_of(base);
         for p in 0..PARTS {
-            let r = self.rules.part_of(p, base);
-            s.target.parts[p] = Part::running(r);
+            s.target.parts[p] = self.rules.settled(p, base);
         }
         s.budget = self.rules.budget;
         s
@@ -214,6 +237,7 @@ impl Protocol for SmallWorld {
             && self.golden(s)
             && s.sessions.iter().all(|x| x.hold == Hold::Free)
             && s.letters.iter().all(|l| l.fence == 0)
+            && (s.target.anchor == Anchor::Absent || s.stray_anchor())
     }
 
     fn halted(&self, s: &State) -> Broken {

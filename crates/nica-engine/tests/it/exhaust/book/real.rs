@@ -4,18 +4,44 @@ use super::{CONTRACT, IDS, NAMES};
 use crate::exhaust::rules::Rules;
 use crate::exhaust::state::PARTS;
 use nica_engine::canonical::Digest;
-use nica_engine::effect::SecretName;
-use nica_engine::plan::{Live, OnInconclusive, Target};
+use nica_engine::effect::{Desired, SecretName};
+use nica_engine::plan::{Live, Object, OnInconclusive, Target};
 use nica_engine::release::{
     Component, ComponentConfig, ComponentKind, Migration, Phase, Release, SeedFile, UndoClass,
 };
 use std::collections::BTreeMap;
 
-pub(super) fn target(release: &Release, baseline: Option<Live>, projection: Digest) -> Target<'_> {
+/// Without objects the target is a supervisor.
+pub(super) fn target<'a>(
+    release: &'a Release,
+    objects: Option<&'a [Object]>,
+    baseline: Option<Live>,
+    projection: Digest,
+) -> Target<'a> {
     static NO_SECRETS: BTreeMap<String, BTreeMap<String, SecretName>> = BTreeMap::new();
     let policy = crate::lax::policy(OnInconclusive::Undo);
     let people = Digest::of(b"nobody");
-    Target { env: "dev", release, baseline, secrets: &NO_SECRETS, policy, people, projection, objects: None }
+    Target { env: "dev", release, baseline, secrets: &NO_SECRETS, policy, people, projection, objects }
+}
+
+pub(super) fn objects(rules: &Rules, number: u8) -> Vec<Object> {
+    let parts = (0..PARTS).filter(|p| rules.part_of(*p, number) > 0);
+    let object = |p: usize| {
+        let (kind, content) = (rules.kind(p), rules.part_of(p, number));
+        let desired = |form: &str, replicas| Desired {
+            kind,
+            digest: Digest::of(format!("{} {content} {form}", NAMES[p]).as_bytes()),
+            args: Vec::new(),
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            replicas,
+            listen: String::new(),
+        };
+        let inert = kind.runs().then(|| desired("inert", 0));
+        let replicas = u32::from(kind.runs());
+        Object { component: NAMES[p].to_string(), desired: desired("", replicas), inert, waits: true }
+    };
+    parts.map(object).collect()
 }
 
 pub(super) fn release(rules: &Rules, number: u8) -> Release {

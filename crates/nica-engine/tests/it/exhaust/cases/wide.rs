@@ -4,6 +4,7 @@
 use super::super::rules::Command::{Absent, Contract, Deploy, MigrateSeed, Resume, Supersede};
 use super::super::rules::{Second, Wrong, Wrongs};
 use super::{INDEX, NONE, PARKING, STICKY, holds, of, rules};
+use nica_engine::release::ComponentKind::{Immutable, Passive, Workload};
 use nica_engine::release::UndoClass::{Parking, Sticky};
 
 macro_rules! must_hold {
@@ -182,6 +183,65 @@ must_hold! {
         r.migrations = PARKING;
         r.budget.lost_answers = 1;
         r.budget.statements = 1;
+    }
+    wide_k1_roll: |r| {
+        r.objects = Some(Workload);
+        r.budget.kills = 2;
+        r.budget.lost_answers = 1;
+    }
+    wide_k2_workload_created: |r| {
+        r.objects = Some(Workload);
+        r.main = false;
+        r.second = Second::New;
+        r.budget.lost_answers = 1;
+        r.budget.duplicates = 1;
+    }
+    wide_k3_config_created_beside_a_roll: |r| {
+        r.objects = Some(Immutable);
+        r.second = Second::New;
+        r.budget.lost_answers = 1;
+    }
+    wide_k6_object_dropped: |r| {
+        r.objects = Some(Workload);
+        r.second = Second::Dropped;
+        r.budget.lost_answers = 1;
+    }
+    wide_k7_two_killed_and_late_creates: |r| {
+        r.objects = Some(Workload);
+        r.main = false;
+        r.second = Second::New;
+        r.migrations = NONE;
+        r.budget.kills = 2;
+    }
+    wide_k8_supersede_first_deploy: |r| {
+        r.objects = Some(Workload);
+        r.baseline = 0;
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.migrations = NONE;
+    }
+    wide_k8_supersede_that_wants_the_object: |r| {
+        r.objects = Some(Workload);
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.main = false;
+        r.second = Second::New;
+        r.migrations = PARKING;
+        r.budget.statements = 1;
+    }
+    wide_k8_supersede_that_does_not_want_the_object: |r| {
+        r.objects = Some(Workload);
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.second = Second::OnlyN;
+        r.migrations = NONE;
+        r.budget.lost_answers = 1;
+    }
+    wide_k8_supersede_passive: |r| {
+        r.objects = Some(Passive);
+        r.commands = [Deploy(2), Supersede(3), Resume];
+        r.main = false;
+        r.second = Second::New;
+        r.migrations = NONE;
+        r.budget.kills = 2;
+        r.budget.lost_answers = 1;
     }
     wide_parking_then_sticky: |r| {
         r.migrations = [of(Parking), of(Sticky)];
