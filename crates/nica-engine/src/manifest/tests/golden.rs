@@ -69,6 +69,7 @@ fn what_is_asked_for_and_waited_for() {
         assert_eq!((made.applied.replicas, made.waits), (replicas, waits), "{kind} {spec}");
         let inert = made.inert.as_ref().expect("a workload is born inert");
         assert_eq!(inert.replicas, 0);
+        assert_eq!(inert.configuration["metadata"]["annotations"]["nica/inert"], "true");
         assert_ne!(inert.digest, made.applied.digest, "the inert {kind} is another configuration");
     };
     check("apps/v1", "Deployment", json!({}), 1, true);
@@ -259,5 +260,18 @@ fn a_plan_takes_what_was_rendered_and_the_records_keep_it() {
     assert_ne!(planned[1].desired.generation(), inert.generation());
     for desired in [&planned[0].desired, &planned[1].desired, inert] {
         assert_eq!(Digest::of_value(kept[&desired.digest]), desired.digest);
+    }
+}
+
+#[test]
+fn a_port_is_no_tag() {
+    let repository = "localhost:5000/nica-backend";
+    let images = [Image { component: "backend".into(), repository: repository.into(), digest: digest(7) }];
+    let facts = Facts { service: "nica", namespace: "shop", images: &images, secrets: &BTreeMap::new() };
+    let by_digest = format!("{repository}@sha256:{}", digest(7).as_str());
+    for image in [repository, "localhost:5000/nica-backend:2026.11.3", by_digest.as_str()] {
+        let rendered = render(&[deployment("d", "backend", json!({ "image": image }))], &facts).unwrap();
+        let pods = &configuration(&rendered.objects[0])["spec"]["template"]["spec"];
+        assert_eq!(pods["containers"][0]["image"], by_digest, "{image}");
     }
 }
