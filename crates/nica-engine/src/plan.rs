@@ -45,7 +45,7 @@ pub struct Plan {
     pub people: Digest,
     /// Expand migrations that going back is expected to keep.
     pub keeps: Vec<String>,
-    /// Immutable objects that the release no longer has. They are no step: whoever holds the lease collects them, later.
+    /// Immutable objects that the release no longer has. They are no step: whoever holds the lease collects them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
     /// The doomed run whose open undos this one takes over.

@@ -1,7 +1,7 @@
 //! What going back does with each step.
 //!
-//! The order is the reverse of the way out: components, the anchor, barrier, seeds, downs. A down runs only when no process
-//! and no session of the new release can commit any more; what cannot be taken down safely is retained, because
+//! The order is the reverse of the way out: components, the anchor, barrier, seeds, downs. A down runs only when no
+//! process and no session of the new release can commit any more; what cannot be taken down safely is retained, because
 //! an expand migration is compatible with the old code by definition.
 
 use crate::effect::{Desired, Effect, Generation};

@@ -107,8 +107,8 @@ fn delete((name, before): (&String, &Desired)) -> Effect {
     Effect::Delete { component: name.clone(), before: before.clone() }
 }
 
-/// What only a superseded run wanted is deleted, then the anchor goes and leaves what it owns. A create of that run that
-/// arrives between the two is seen, and deleted, before the run settles.
+/// What only a superseded run wanted is deleted, then the anchor goes and leaves what it owns. A create of that run
+/// that arrives between the two is seen, and deleted, before the run settles.
 pub(super) fn released(steps: &[Effect], wanted: &Components, inherited: &Inherited) -> Vec<Effect> {
     if !steps.contains(&Effect::Anchor) {
         return Vec::new();

@@ -74,7 +74,7 @@ impl SmallWorld {
                 let harmless = match l.ask {
                     Ask::Create => false,
                     Ask::Anchor => !open || l.run != anchor_of,
-                    Ask::Set | Ask::Foreground | Ask::Orphan => !l.fresh,
+                    Ask::Set | Ask::Foreground | Ask::Orphan => counts && !l.fresh,
                 };
                 if harmless {
                     *l = Letter::default();

@@ -173,6 +173,9 @@ must_fail! {
     lit3_version_read_after_started: [VersionAfterStarted]
         breaks LowerFenceAtTarget, from outside Some(NotQuiet);
         in |r| { r.commands[1] = Absent; r.migrations = NONE; }
+    lit4_fence_kept_after_a_lost_set: [FenceKeptAfterLostAnswer]
+        breaks NotQuiet, from outside Some(NotQuiet);
+        in |r| { r.commands[1] = Absent; r.migrations = NONE; r.budget.kills = 0; r.budget.lost_answers = 1; }
     lit5_owner_not_compared: [OwnerNotCompared]
         breaks NotGolden, from outside Some(NotGolden);
         in |r| {
@@ -193,6 +196,9 @@ must_fail! {
     lit10_anchor_released_after_settle: [UnanchorAfterSettle]
         breaks NotGolden, from outside Some(NotGolden);
         in |r| { r.commands[1] = Absent; r.main = false; r.second = Second::New; r.migrations = NONE; }
+    m4_no_version_is_compared: [NoExpectedGeneration]
+        breaks LowerFenceAtTarget, from outside Some(NotQuiet);
+        in |r| { r.commands[1] = Absent; r.migrations = NONE; }
     m4_anchor_deleted_with_what_it_owns_on_success: [ForegroundOnSuccess]
         breaks NotGolden, from outside Some(NotGolden);
         in |r| { r.commands[1] = Absent; r.main = false; r.second = Second::New; r.migrations = NONE; }
