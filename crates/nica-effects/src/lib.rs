@@ -15,4 +15,5 @@ pub mod perform;
 pub mod probe;
 pub mod process;
 pub mod records;
+pub mod registry;
 pub mod sight;

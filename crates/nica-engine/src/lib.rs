@@ -12,6 +12,7 @@ pub mod finding;
 pub mod gates;
 pub mod instant;
 pub mod ledger;
+pub mod manifest;
 pub mod metrics_text;
 pub mod next;
 pub mod people;

@@ -39,6 +39,15 @@ pub struct Reach {
 pub enum Target {
     /// One machine. `state` is the supervisor's folder, `$XDG_STATE_HOME/nica/<service>/<env>` unless named.
     Process { state: Option<String> },
+    /// A namespace of a cluster; `context` is one of the kubeconfig's.
+    Kubernetes {
+        context: String,
+        namespace: String,
+        /// Files of rendered YAML, beside nica.toml.
+        manifests: Vec<String>,
+        /// Secret → key → variable that holds the value.
+        secrets: BTreeMap<String, BTreeMap<String, String>>,
+    },
 }
 
 /// The rules: what is asked before, during and after a roll.

@@ -4,10 +4,13 @@
 //! evidence is signed over. How the tar around it is packed stands elsewhere.
 
 use crate::canonical::Digest;
+use crate::manifest::Image;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub const RELEASE_FORMAT: u32 = 1;
+/// Of releases with manifests, which an older nica cannot carry; all others keep the format that it reads.
+pub const RELEASE_FORMAT_2: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +28,23 @@ pub struct Release {
     pub seeds: Vec<SeedFile>,
     /// Environment → component → how it runs there.
     pub config: BTreeMap<String, BTreeMap<String, ComponentConfig>>,
+    /// Environment → the Kubernetes objects that run there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub manifests: BTreeMap<String, Manifests>,
+}
+
+/// The objects of one environment, as they were written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifests {
+    pub namespace: String,
+    /// SHA-256 of `manifests/<env>.json`: canonical JSON, a list of objects.
+    pub objects: Digest,
+    /// Component → repository of its image, without tag and digest.
+    pub images: BTreeMap<String, String>,
+    /// Secret → key → variable of the deployer's environment that holds the value.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +146,28 @@ pub struct ComponentConfig {
     pub secrets: BTreeMap<String, String>,
 }
 
+impl Manifests {
+    /// The release's digests of the images that these objects may name, in its order.
+    pub fn images_of(&self, release: &Release) -> Vec<Image> {
+        let image = |c: &Component| {
+            let repository = self.images.get(&c.name)?.clone();
+            Some(Image { component: c.name.clone(), repository, digest: c.digest.clone() })
+        };
+        release.components.iter().filter_map(image).collect()
+    }
+}
+
 impl Release {
+    /// The lowest format that says what this release has to say.
+    pub fn format_needed(&self) -> u32 {
+        if self.manifests.is_empty() { RELEASE_FORMAT } else { RELEASE_FORMAT_2 }
+    }
+
+    /// What containers of an environment run, in the order in which components roll.
+    pub fn images(&self, env: &str) -> Vec<Image> {
+        self.manifests.get(env).map(|manifests| manifests.images_of(self)).unwrap_or_default()
+    }
+
     pub fn hash(&self) -> Digest {
         Digest::of_value(self)
     }

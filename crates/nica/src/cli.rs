@@ -106,7 +106,13 @@ pub(crate) enum Release {
     )]
     Evidence(Evidence),
     /// Print what a release file holds.
-    Show { file: PathBuf },
+    Show {
+        file: PathBuf,
+        /// Of this environment, the Kubernetes objects as they are applied. Secrets are named as if their values were
+        /// unknown.
+        #[arg(long)]
+        env: Option<String>,
+    },
     /// Check every byte of a release file against its own list.
     Verify { file: PathBuf },
 }
@@ -124,6 +130,10 @@ pub(crate) struct Create {
     /// The commit of the release before; the authors since then may not approve this one.
     #[arg(long, value_name = "ID")]
     pub since: Option<String>,
+    /// What a component's image is: its reference with @sha256:…, or a tag to ask the registry for. Unless said, the
+    /// tag is the release's version.
+    #[arg(long = "image", value_name = "NAME=REF")]
+    pub images: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -43,7 +43,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
 async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<Exit> {
     let context = || Context::load(&cli.global, output);
     match cli.command {
-        Command::Release(command) => release::run(command, &cli.global, output),
+        Command::Release(command) => release::run(command, &cli.global, output).await,
         Command::Plan(args) => plan::run(&context()?, &args).await,
         Command::Deploy(args) => deploy::run(&context()?, &args).await,
         Command::Rollback(args) => deploy::rollback(&context()?, args).await,

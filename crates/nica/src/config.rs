@@ -12,6 +12,7 @@ mod notes;
 mod people;
 mod section;
 mod service;
+mod target;
 pub(crate) mod variables;
 
 pub(crate) use component::{Component, Source};

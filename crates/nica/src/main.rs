@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod config;
 mod exit;
+mod manifests;
 mod output;
 mod plan_file;
 mod release_file;

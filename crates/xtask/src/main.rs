@@ -16,6 +16,7 @@ mod config;
 mod demo;
 mod dev;
 mod kill;
+mod render;
 mod repo;
 mod shape;
 mod suite;
@@ -51,6 +52,8 @@ enum Task {
     },
     /// One job of .github/workflows/ci.yml; writes target/ci/JOB.json
     Ci { job: ci::Job },
+    /// infra/k8s into the plain manifests that a release carries, with kubectl
+    Render(render::Options),
     /// The house rules: what must not know what, and what belongs together
     Tidy,
     /// A real Kubernetes on this machine: control plane, nodes, simulated nodes
@@ -66,6 +69,7 @@ fn main() {
         Task::Dev(options) => dev::run(&options),
         Task::Bench { name } => bench::run(name.as_deref()),
         Task::Ci { job } => ci::run(job),
+        Task::Render(options) => render::run(&options),
         Task::Tidy => tidy::run(),
         Task::Cluster(options) => cluster::run(&options),
         Task::Shape => shape::run(),

@@ -17,6 +17,7 @@ mod paths;
 mod printing;
 mod pure;
 mod recipes;
+mod rendered;
 mod star;
 mod workflow;
 
@@ -45,6 +46,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { id: conflicts::ID, check: conflicts::check },
     Rule { id: paths::ID, check: paths::check },
     Rule { id: links::ID, check: links::check },
+    Rule { id: rendered::ID, check: rendered::check },
     Rule { id: workflow::ID, check: workflow::check },
 ];
 

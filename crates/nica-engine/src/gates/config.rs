@@ -33,7 +33,10 @@ fn components(input: &GateInput, configs: &BTreeMap<String, ComponentConfig>) ->
         let says = format!("{name} is configured in {}, and the release has no such component", input.env);
         Finding::refuse("config/component", name, says).next("make it again: nica release create")
     };
-    let absent = input.release.components.iter().filter(|c| !configs.contains_key(&c.name));
+    let manifests = input.release.manifests.get(&input.env);
+    let runs =
+        |name: &str| configs.contains_key(name) || manifests.is_some_and(|m| m.images.contains_key(name));
+    let absent = input.release.components.iter().filter(|c| !runs(&c.name));
     let note = |component: &crate::release::Component| {
         let says = format!("{} does not run in {}: it has no configuration there", component.name, input.env);
         let next =
@@ -46,7 +49,9 @@ fn components(input: &GateInput, configs: &BTreeMap<String, ComponentConfig>) ->
 fn secrets(input: &GateInput, configs: &BTreeMap<String, ComponentConfig>) -> Vec<Finding> {
     let wanted: Vec<_> = configs
         .iter()
-        .flat_map(|(name, c)| c.secrets.iter().map(move |(key, from)| (name, key, from)))
+        .map(|(name, c)| (name, &c.secrets))
+        .chain(input.release.manifests.get(&input.env).iter().flat_map(|m| &m.secrets))
+        .flat_map(|(name, secrets)| secrets.iter().map(move |(key, from)| (name, key, from)))
         .collect();
     let variables = match &input.variables {
         Ok(variables) => variables,
@@ -112,6 +117,27 @@ mod tests {
                  = next: make it again: nica release create",
                 "note[config/absent]: api does not run in prod: it has no configuration there \
                  = next: nothing, if that is meant; else write [env.prod.component.api]",
+            ],
+        );
+    }
+    #[test]
+    fn objects_are_configured_by_their_manifests() {
+        check(
+            "config",
+            |i| {
+                *i.release.config.get_mut("prod").unwrap() = BTreeMap::new();
+                let secret = [("auth_secret".to_string(), "PROD_OTHER".to_string())].into();
+                let manifests = crate::release::Manifests {
+                    namespace: "shop".into(),
+                    objects: crate::Digest::of(b"objects"),
+                    images: [("backend".to_string(), "registry.example/backend".to_string())].into(),
+                    secrets: [("nica-secrets".to_string(), secret)].into(),
+                };
+                i.release.manifests = [("prod".to_string(), manifests)].into();
+            },
+            &[
+                "refuse[config/secret]: nica-secrets needs the secret auth_secret, and the variable PROD_OTHER \
+               is not set = next: set PROD_OTHER where the deploy runs",
             ],
         );
     }

@@ -3,7 +3,7 @@
 use super::{Gate, GateInput};
 use crate::canonical::Digest;
 use crate::finding::Finding;
-use crate::release::{ComponentKind, RELEASE_FORMAT, Release};
+use crate::release::{ComponentKind, RELEASE_FORMAT_2, Release};
 use std::collections::BTreeSet;
 
 pub(super) const GATE: Gate = Gate {
@@ -36,8 +36,8 @@ fn head(input: &GateInput, subject: &str, hash: &Digest) -> Vec<Finding> {
     let refuse =
         |code: &str, says: String| Finding::refuse(&format!("release-complete/{code}"), subject, says);
     let mut findings = Vec::new();
-    if release.format > RELEASE_FORMAT {
-        let says = format!("its format is {}, this nica reads up to {RELEASE_FORMAT}", release.format);
+    if release.format > RELEASE_FORMAT_2 {
+        let says = format!("its format is {}, this nica reads up to {RELEASE_FORMAT_2}", release.format);
         findings.push(refuse("format", says).next("use the nica that made it, or a newer one"));
     }
     if release.service != input.service {
@@ -72,7 +72,8 @@ fn missing(release: &Release, present: &BTreeSet<Digest>) -> Vec<Finding> {
     let seeds = release.seeds.iter().map(|s| (format!("seeds/{}", s.file), &s.sha256));
     let executables = release.components.iter().filter(|c| c.kind == ComponentKind::Executable);
     let executables = executables.map(|c| (format!("the executable of {}", c.name), &c.digest));
-    let parts = ups.chain(downs).chain(seeds).chain(executables);
+    let manifests = release.manifests.iter().map(|(env, m)| (format!("manifests/{env}.json"), &m.objects));
+    let parts = ups.chain(downs).chain(seeds).chain(executables).chain(manifests);
     let finding = |(name, digest): (String, &Digest)| {
         let says = format!("{name} is not in the file as it was released");
         Finding::refuse("release-complete/missing", name, says)

@@ -133,6 +133,7 @@ pub(crate) fn release() -> Release {
         migrations: vec![migration],
         seeds: vec![SeedFile { file: "0001_sex.toml".into(), sha256: Digest::of(b"seed") }],
         config: [("prod".to_string(), [("backend".to_string(), config)].into())].into(),
+        manifests: BTreeMap::new(),
     }
 }
 

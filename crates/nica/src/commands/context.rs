@@ -30,6 +30,10 @@ pub(super) enum Unknown {
     Url { env: String, variable: String },
     #[error("read {variable}: {why}")]
     BadUrl { variable: String, why: String },
+    #[error(
+        "reach {0}: it runs on a cluster, and this command knows processes only; name another environment"
+    )]
+    Target(String),
 }
 
 impl Unknown {
@@ -70,7 +74,7 @@ impl Context {
             service: self.config.service.name.clone(),
             env: name.to_string(),
             url: url(environment)?,
-            state: self.state(environment),
+            state: self.state(environment)?,
             nica: std::env::current_exe()?,
             holder: variables::actor(),
             host: variables::host(),
@@ -82,11 +86,13 @@ impl Context {
         })
     }
 
-    pub(super) fn state(&self, environment: &Environment) -> PathBuf {
-        let Target::Process { state } = &environment.reach.target;
-        match state {
-            Some(path) => self.folder.join(path),
-            None => variables::default_state(&self.config.service.name, &environment.name),
+    pub(super) fn state(&self, environment: &Environment) -> Result<PathBuf, Unknown> {
+        match &environment.reach.target {
+            Target::Process { state: Some(path) } => Ok(self.folder.join(path)),
+            Target::Process { state: None } => {
+                Ok(variables::default_state(&self.config.service.name, &environment.name))
+            }
+            Target::Kubernetes { .. } => Err(Unknown::Target(environment.name.clone())),
         }
     }
 }

@@ -95,6 +95,7 @@ mod tests {
             migrations: Vec::new(),
             seeds: Vec::new(),
             config: Default::default(),
+            manifests: Default::default(),
         }
     }
 

@@ -62,7 +62,7 @@ pub(super) async fn prepare(
     let seeds = seed_files(file)?;
     let sight = sight::look(client, components, &seeds).await?;
     let values = secret_values(env, file);
-    let state = context.state(environment);
+    let state = context.state(environment)?;
     let mut names: BTreeMap<String, BTreeMap<String, SecretName>> = BTreeMap::new();
     for ((component, variable), value) in &values {
         let name = secret::name(&state, value)?;

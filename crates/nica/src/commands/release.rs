@@ -1,5 +1,8 @@
 //! `nica release`: the immutable file that is promoted from environment to environment.
 
+mod images;
+mod objects;
+
 use super::context::folder_of;
 use crate::cli::{self, Global};
 use crate::config::{self, Config, Source};
@@ -20,30 +23,35 @@ use std::process::Command;
 
 type Entries = BTreeMap<String, Vec<u8>>;
 
-pub(super) fn run(command: cli::Release, global: &Global, output: Output) -> anyhow::Result<Exit> {
+pub(super) async fn run(command: cli::Release, global: &Global, output: Output) -> anyhow::Result<Exit> {
     match command {
-        cli::Release::Create(args) => create(&args, global, output),
+        cli::Release::Create(args) => create(&args, global, output).await,
         cli::Release::Evidence(args) => super::evidence::run(&args, output),
-        cli::Release::Show { file } => show(&file, output),
+        cli::Release::Show { file, env: None } => show(&file, output),
+        cli::Release::Show { file, env: Some(env) } => objects::show(&file, &env, output),
         cli::Release::Verify { file } => verify(&file, output),
     }
 }
 
-fn create(args: &cli::Create, global: &Global, output: Output) -> anyhow::Result<Exit> {
+async fn create(args: &cli::Create, global: &Global, output: Output) -> anyhow::Result<Exit> {
     let config = config::load(&global.config)?;
     let folder = folder_of(&global.config);
     let mut entries = Entries::new();
-    let release = Release {
+    let images = images::digests(&config, args).await?;
+    let mut release = Release {
         format: RELEASE_FORMAT,
         service: config.service.name.clone(),
         version: args.version.clone(),
         commit: commit(args, &folder)?,
         commits: commits(args, &folder)?,
-        components: components(&config, &folder, &mut entries)?,
+        components: components(&config, &folder, &images, &mut entries)?,
         migrations: migrations(&folder.join(&config.service.migrations), &mut entries)?,
         seeds: seeds(&folder.join(&config.service.seeds), &mut entries)?,
         config: configs(&config),
+        manifests: BTreeMap::new(),
     };
+    release.manifests = objects::all(&config, &folder, &release, &mut entries)?;
+    release.format = release.format_needed();
     let name = format!("{}-{}.nica", release.service, release.version);
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(name));
     let file = ReleaseFile { release, entries };
@@ -80,19 +88,25 @@ fn git(folder: &Path, args: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
-fn components(config: &Config, folder: &Path, entries: &mut Entries) -> anyhow::Result<Vec<Component>> {
+fn components(
+    config: &Config,
+    folder: &Path,
+    images: &images::Digests,
+    entries: &mut Entries,
+) -> anyhow::Result<Vec<Component>> {
     let mut components = Vec::new();
     for component in &config.components {
         let name = component.name.clone();
-        let Source::Executable(path) = &component.source else {
-            anyhow::bail!(
-                "package component {name}: only executables can be packaged, and it names an image"
-            );
+        let (kind, digest) = match &component.source {
+            Source::Executable(path) => {
+                let bytes = read(&folder.join(path))?;
+                let digest = Digest::of(&bytes);
+                entries.insert(format!("bin/{digest}"), bytes);
+                (ComponentKind::Executable, digest)
+            }
+            Source::Image(_) => (ComponentKind::Image, images[&name].clone()),
         };
-        let bytes = read(&folder.join(path))?;
-        let digest = Digest::of(&bytes);
-        entries.insert(format!("bin/{digest}"), bytes);
-        components.push(Component { name, kind: ComponentKind::Executable, digest });
+        components.push(Component { name, kind, digest });
     }
     Ok(components)
 }

@@ -2,7 +2,7 @@
 
 use super::notes::Notes;
 use super::{Config, mistake};
-use nica_engine::policy::Environment;
+use nica_engine::policy::{Environment, Target};
 use std::collections::BTreeMap;
 
 pub(super) fn all(notes: &Notes<'_>, config: &Config) {
@@ -50,12 +50,26 @@ fn components(notes: &Notes<'_>, config: &Config, environment: &Environment) {
         let cause = format!("there is no [[component]] named {name}");
         notes.add(mistake.cause(cause).next(mistake::suggest(name, declared.clone())));
     }
+    if matches!(environment.reach.target, Target::Kubernetes { .. }) {
+        return of_objects(notes, environment);
+    }
     if environment.components.is_empty() {
         let name = &environment.name;
         let mistake = notes.mistake(notes.span(&format!("env.{name}")), format!("nothing runs in `{name}`"));
         let first = declared.first().unwrap_or(&"backend");
         let cause = format!("there is no [env.{name}.component.…]");
         notes.add(mistake.cause(cause).next(format!("write `[env.{name}.component.{first}]`")));
+    }
+}
+
+/// Where objects run, their manifests say how.
+fn of_objects(notes: &Notes<'_>, environment: &Environment) {
+    let env = &environment.name;
+    for name in environment.components.keys() {
+        let span = notes.span(&format!("env.{env}.component.{name}"));
+        let mistake = notes.mistake(span, format!("`{name}` is configured in two places"));
+        let cause = "the manifests of a kubernetes target say how it runs";
+        notes.add(mistake.cause(cause).next("remove this table, or write `target = { kind = \"process\" }`"));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::section::Section;
 use super::service::check_name;
+use super::target;
 use nica_engine::policy::{Environment, Limits, OnInconclusive, Policy, Reach, Signer, Target, Validate};
 use nica_engine::release::ComponentConfig;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,18 +99,10 @@ fn reach(name: &str, section: &Section<'_>) -> Reach {
     Reach {
         database_url: named.unwrap_or(default),
         healthcheck_url: section.variable("healthcheck_url"),
-        target: section.section("target").map_or(Target::Process { state: None }, |s| target(&s)),
+        target: section
+            .section("target")
+            .map_or(Target::Process { state: None }, |target| target::read(&target, section)),
     }
-}
-
-fn target(section: &Section<'_>) -> Target {
-    section.choice("kind", &[("process", ())], ());
-    if !section.has("kind") {
-        section.missing("kind", "\"process\"");
-    }
-    let target = Target::Process { state: section.text("state") };
-    section.finish();
-    target
 }
 
 fn components(all: &Section<'_>) -> BTreeMap<String, ComponentConfig> {

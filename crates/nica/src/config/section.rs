@@ -121,12 +121,24 @@ impl<'n> Section<'n> {
 
     /// A table of such names.
     pub(super) fn variables(&self, key: &'static str) -> BTreeMap<String, String> {
-        let Some(section) = self.section(key) else { return BTreeMap::new() };
+        self.section(key).map(|section| section.all_variables()).unwrap_or_default()
+    }
+
+    /// This table as one of such names; all keys become known.
+    pub(super) fn all_variables(&self) -> BTreeMap<String, String> {
         let variable = |(name, value): (&'n Name<'n>, Value<'n>)| {
             let text = name.get_ref().to_string();
-            Some((text.clone(), section.as_variable(&text, name.span(), value)?))
+            Some((text.clone(), self.as_variable(&text, name.span(), value)?))
         };
-        section.table.iter().filter_map(variable).collect()
+        self.table.iter().filter_map(variable).collect()
+    }
+
+    /// One text, or a list of them.
+    pub(super) fn text_or_texts(&self, key: &'static str) -> Vec<String> {
+        match self.get(key).is_some_and(|value| value.get_ref().is_array()) {
+            true => self.texts(key).into_iter().map(|(text, _)| text).collect(),
+            false => self.text(key).into_iter().collect(),
+        }
     }
 
     /// Texts with the place of each.

@@ -1,5 +1,7 @@
 //! Literal files and what their reader says to whoever wrote them.
 
+mod kubernetes;
+
 use super::*;
 
 /// A whole, right file; the cases below break one thing each.

@@ -42,3 +42,10 @@ pub(crate) fn default_state(service: &str, env: &str) -> PathBuf {
     let home = || PathBuf::from(variable("HOME").unwrap_or_else(|| "/".to_string())).join(".local/state");
     variable("XDG_STATE_HOME").map_or_else(home, PathBuf::from).join("nica").join(service).join(env)
 }
+
+/// Where the Docker client keeps what it logs in with: `$DOCKER_CONFIG/config.json`, else in the home.
+pub(crate) fn docker_config() -> Option<PathBuf> {
+    let home = || variable("HOME").map(|home| PathBuf::from(home).join(".docker"));
+    let folder = variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home);
+    folder.map(|folder| folder.join("config.json"))
+}

@@ -82,6 +82,7 @@ fn release(version: &str) -> Release {
         migrations: if version == "1" { Vec::new() } else { vec![migration] },
         seeds: Vec::new(),
         config: BTreeMap::new(),
+        manifests: BTreeMap::new(),
     }
 }
 

@@ -72,6 +72,7 @@ fn release(scene: &Scene, change: impl FnOnce(&mut Release)) -> Release {
         migrations,
         seeds: vec![SeedFile { file: "0001_foods.toml".to_string(), sha256: Digest::of(b"3") }],
         config: [("prod".to_string(), names.map(|name| (name.to_string(), config.clone())).into())].into(),
+        manifests: BTreeMap::new(),
     };
     change(&mut release);
     release

@@ -102,6 +102,7 @@ impl Spec {
             migrations: self.migrations.clone(),
             seeds: vec![seeds],
             config: BTreeMap::from([("prod".to_string(), configs)]),
+            manifests: BTreeMap::new(),
         }
     }
 }

@@ -29,6 +29,7 @@ fn release_file(texts: &[(&str, &str, Option<&str>)]) -> ReleaseFile {
         migrations,
         seeds: Vec::new(),
         config: BTreeMap::new(),
+        manifests: BTreeMap::new(),
     };
     ReleaseFile { release, entries }
 }

@@ -70,6 +70,7 @@ pub(super) fn release(rules: &Rules, number: u8) -> Release {
         migrations: if number >= 2 { migrations(rules) } else { Vec::new() },
         seeds: if rules.seeds { vec![seed_file(rules.seeds_of(number))] } else { Vec::new() },
         config: BTreeMap::from([("dev".to_string(), configs)]),
+        manifests: BTreeMap::new(),
     }
 }
 
