@@ -72,6 +72,34 @@ fn ends_of_long_ago_do_not_count_against_a_pod_that_serves() {
     ends_ready(&life, SINCE + 13_000, replay_from(&life, SINCE + 200), "listed");
 }
 
+/// A Secret came late, and a first probe comes late; whoever begins to look after that sees the events of before.
+#[test]
+fn what_a_list_remembers_and_is_over_decides_nothing() {
+    let mut sim = Sim::new(0);
+    let mut scene = Scene::open(&mut sim, Kind::Deployment, 1, 0);
+    scene.delay_secs = 20;
+    let mut pod = scene.new_pod(&mut sim, None);
+    pod.create(&mut sim, SINCE + 200);
+    pod.scheduled = true;
+    pod.show(&mut sim, SINCE + 300);
+    let words = "MountVolume.SetUp failed for volume \"v\" : secret \"s\" not found";
+    pod.event(&mut sim, SINCE + 400, "", "FailedMount", words);
+    pod.event(&mut sim, SINCE + 500, "c", "Failed", "Error: secret \"s\" not found");
+    pod.sandbox = true;
+    pod.show(&mut sim, SINCE + 5_000);
+    pod.main.run(SINCE + 20_000);
+    pod.show(&mut sim, SINCE + 20_000);
+    pod.set_ready(true);
+    pod.show(&mut sim, SINCE + 40_500);
+    leave(&mut sim, &mut scene.old.remove(0), SINCE + 42_000);
+    let deliveries = sim.deliveries();
+    let wanted = scene.wanted(43_000, &deliveries);
+    let life = Life { name: "began late".into(), wanted, deliveries, patience_ms: 5_000, tick_ms: 100 };
+    for from in [6_000, 15_000, 21_000, 38_000] {
+        ends_ready(&life, SINCE + 42_000, replay_from(&life, SINCE + from), "listed");
+    }
+}
+
 #[test]
 fn no_life_that_comes_good_is_ever_stopped() {
     for seed in 0..SEEDS {

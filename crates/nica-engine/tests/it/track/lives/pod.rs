@@ -20,6 +20,8 @@ pub(crate) struct Pod {
     pub(crate) nominated: bool,
     pub(crate) scheduled: bool,
     pub(crate) disrupted: bool,
+    /// Its volumes are mounted.
+    pub(crate) sandbox: bool,
     leaving: bool,
     ready: bool,
     transitions: u32,
@@ -106,6 +108,7 @@ impl Pod {
             nominated: false,
             scheduled: false,
             disrupted: false,
+            sandbox: false,
             leaving: false,
             ready: false,
             transitions: 0,
@@ -196,6 +199,7 @@ impl Pod {
             None => conditions.push(condition("PodScheduled", self.scheduled, "", "", 0)),
         }
         conditions.push(condition("Ready", self.ready, "", "", self.transitions));
+        conditions.push(condition("PodReadyToStartContainers", self.sandbox, "", "", 0));
         if self.disrupted {
             conditions.push(condition("DisruptionTarget", true, "EvictionByEvictionAPI", "", 0));
         }
