@@ -194,6 +194,11 @@ must_hold! {
         r.main = false;
         r.second = Second::New;
         r.budget.lost_answers = 1;
+    }
+    wide_k2_workload_created_and_asked_twice: |r| {
+        r.objects = Some(Workload);
+        r.main = false;
+        r.second = Second::New;
         r.budget.duplicates = 1;
     }
     wide_k3_config_created_beside_a_roll: |r| {
