@@ -78,7 +78,7 @@ impl Bake {
         let metrics = hands.target()?.scrape().await?;
         let components = hands.components().await?;
         for (name, watched) in &mut self.components {
-            watched.seen.ready = components.get(name).map_or(0, |seen| seen.ready);
+            watched.seen.ready = components.get(name).map_or(0, |seen| seen.world.ready);
             watched.take(metrics.get(name).and_then(|by| by.get(&watched.seen.generation)));
         }
         let seen = Seen {
@@ -132,6 +132,8 @@ impl Bake {
 impl Watched {
     fn begin(desired: &Desired, probes_per_second: u32) -> Watched {
         let unanswered = Arc::new(AtomicU64::new(0));
+        // An object names no address; its pods are scraped, and asked by whoever asks the environment's URL.
+        let probes_per_second = if desired.listen.is_empty() { 0 } else { probes_per_second };
         let prober = tokio::spawn(probe_on(desired.listen.clone(), probes_per_second, unanswered.clone()));
         let seen = ComponentSeen {
             generation: desired.generation(),

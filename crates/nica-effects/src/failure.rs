@@ -1,5 +1,6 @@
 //! How an effect can fail, sorted by what the run must do about it.
 
+use crate::kubernetes::ClusterError;
 use crate::process::{Refusal, TargetError};
 use crate::records::RecordError;
 use nica_migrate::fence::{Class, FenceError, classify};
@@ -97,6 +98,28 @@ impl From<TargetError> for Failure {
             TargetError::Refused(Refusal::OtherEnvironment { .. }) => Failure::Mismatch(why),
             TargetError::Refused(Refusal::Invalid(_)) => Failure::Refused(why),
             _ => Failure::Unreachable { participant: "target", why },
+        }
+    }
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Failure {
+        let why = error.to_string();
+        match error {
+            ClusterError::NoAnswer { .. } => Failure::Lost(why),
+            ClusterError::Superseded { .. } => Failure::Superseded,
+            // Decided on what is no longer so: nothing was changed, the next look decides anew.
+            ClusterError::Stale { .. } | ClusterError::Vanished { .. } => Failure::Locked(why),
+            ClusterError::OtherEnvironment { .. } => Failure::Mismatch(why),
+            ClusterError::Foreign { .. }
+            | ClusterError::Refused { .. }
+            | ClusterError::Kind { .. }
+            | ClusterError::Configuration { .. } => Failure::Refused(why),
+            // Says nothing about the release.
+            ClusterError::Config { .. }
+            | ClusterError::Unreachable { .. }
+            | ClusterError::Denied { .. }
+            | ClusterError::Answer { .. } => Failure::Unreachable { participant: "target", why },
         }
     }
 }

@@ -6,8 +6,10 @@
 use crate::answer::{answered, within};
 use crate::event::{Event, Sink};
 use crate::failure::Failure;
-use crate::process::{Cursor, Identity, Seen, TargetClient};
+use crate::process::Identity;
 use crate::records::run::OpenRun;
+use crate::target::{Components, Cursor, Reach, Target};
+use nica_engine::world::AnchorSeen;
 use nica_migrate::connect::{DbUrl, connect};
 use nica_migrate::fence::{Admission, Guarded, Holder, Lease, Limits, admit, session_name};
 use nica_migrate::runner::{By, Session};
@@ -24,8 +26,8 @@ pub struct Access {
     pub service: String,
     pub env: String,
     pub url: DbUrl,
-    /// State folder of the `process` target.
-    pub state: PathBuf,
+    /// Where workloads run.
+    pub reach: Reach,
     /// The program that `nica supervise` is started from.
     pub nica: PathBuf,
     /// Person and host, as the lease shows them.
@@ -50,9 +52,10 @@ const SILENCE: Duration = Duration::from_millis(60);
 pub struct Hands {
     pub access: Access,
     pub fence: i64,
-    target: Option<TargetClient>,
+    target: Option<Target>,
     /// Up to where the target's history was seen.
     cursor: Option<Cursor>,
+    anchor: AnchorSeen,
     /// The last log lines of components that cannot come up, as last seen.
     last_words: BTreeMap<String, Vec<String>>,
     lease: Lease,
@@ -79,6 +82,7 @@ impl Hands {
             fence,
             target: None,
             cursor: None,
+            anchor: AnchorSeen::Absent,
             last_words,
             lease,
             client,
@@ -99,7 +103,8 @@ impl Hands {
         if self.target.is_none() {
             let identity = self.identity().await?;
             let access = &self.access;
-            self.target = Some(TargetClient::connect_or_start(&access.state, &access.nica, &identity).await?);
+            let target = Target::start(&access.reach, &access.nica, &identity, &self.client).await?;
+            self.target = Some(target);
         }
         Ok(())
     }
@@ -107,22 +112,33 @@ impl Hands {
     /// Admission at the target: from here on it refuses every lower fence. It only ever raises what it saw.
     pub async fn admit_target(&mut self) -> Result<(), Failure> {
         self.start_target().await?;
-        let fence = self.fence;
-        Ok(self.target()?.admit(fence).await?)
+        match &mut self.target {
+            Some(target) => target.admit(self.fence, &self.client).await,
+            None => Err(not_reached()),
+        }
     }
 
-    pub fn target(&self) -> Result<&TargetClient, Failure> {
-        let why = || "it was not admitted by this deployer".to_string();
-        self.target.as_ref().ok_or_else(|| Failure::Unreachable { participant: "target", why: why() })
+    pub fn target(&self) -> Result<&Target, Failure> {
+        self.target.as_ref().ok_or_else(not_reached)
     }
 
     /// What the target runs now.
-    pub async fn components(&mut self) -> Result<BTreeMap<String, Seen>, Failure> {
-        let observed = self.target()?.observe().await?;
-        self.cursor = Some(observed.cursor);
-        let doomed = observed.components.iter().filter_map(|(name, c)| Some((name, c.doomed.as_ref()?)));
-        self.last_words = doomed.map(|(name, why)| (name.clone(), why.log_tail.clone())).collect();
+    pub async fn components(&mut self) -> Result<Components, Failure> {
+        let observed = self.target()?.observe(self.fence).await?;
+        (self.cursor, self.anchor) = (Some(observed.cursor), observed.anchor);
+        let doomed = observed.components.iter().filter(|(_, seen)| seen.world.doomed.is_some());
+        self.last_words = doomed.map(|(name, seen)| (name.clone(), seen.last_words.clone())).collect();
         Ok(observed.components)
+    }
+
+    /// The open run's anchor, as `components` saw it last.
+    pub fn anchor(&self) -> AnchorSeen {
+        self.anchor
+    }
+
+    /// What the target was last seen to be: what a write is decided on.
+    pub(crate) fn cursor(&self) -> Option<&Cursor> {
+        self.cursor.as_ref()
     }
 
     /// What a component that cannot come up logged last, oldest first.
@@ -132,8 +148,9 @@ impl Hands {
 
     /// Come back as soon as the target differs from what was last seen of it, at the latest after `limit`.
     pub async fn watch_target(&mut self, limit: Duration) -> Result<(), Failure> {
-        let observed = self.target()?.watch(self.cursor.as_ref(), limit).await?;
-        self.cursor = Some(observed.cursor);
+        if let Some(cursor) = self.target()?.watch(self.cursor.as_ref(), limit).await? {
+            self.cursor = Some(cursor);
+        }
         Ok(())
     }
 
@@ -243,6 +260,11 @@ impl Hands {
             tracing::debug!(%error, "the lease lapses by itself");
         }
     }
+}
+
+fn not_reached() -> Failure {
+    let why = "it was not admitted by this deployer".to_string();
+    Failure::Unreachable { participant: "target", why }
 }
 
 async fn session(access: &Access, fence: i64, suffix: Option<&str>) -> Result<Client, Failure> {

@@ -12,7 +12,7 @@ use nica_engine::Effect;
 use nica_engine::effect::Generation;
 use nica_engine::next::Direction;
 use nica_engine::plan::Status;
-use nica_engine::world::{AnchorSeen, Clock, ComponentSeen, MigrationSeen, SeedsSeen, World};
+use nica_engine::world::{Clock, ComponentSeen, MigrationSeen, SeedsSeen, World};
 use nica_migrate::attic::{self, WaitingState};
 use nica_migrate::state::{self, AppliedMigration, MigrationState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ pub async fn observe(hands: &mut Hands, run: &OpenRun, memory: &Memory) -> Resul
         seeds: seeds(client, run).await?,
         parked: parked(client).await?,
         components,
-        anchor: AnchorSeen::Absent,
+        anchor: hands.anchor(),
         sessions: sessions(client, &hands.access.service).await?,
         clock,
         verdict: memory.verdict(),
@@ -49,7 +49,7 @@ pub async fn parked(client: &Client) -> Result<BTreeSet<String>, Failure> {
 
 pub async fn components(hands: &mut Hands) -> Result<BTreeMap<String, ComponentSeen>, Failure> {
     let seen = hands.components().await?;
-    Ok(seen.iter().map(|(name, component)| (name.clone(), component.world())).collect())
+    Ok(seen.iter().map(|(name, component)| (name.clone(), component.world.clone())).collect())
 }
 
 pub async fn migrations(client: &Client) -> Result<BTreeMap<String, MigrationSeen>, Failure> {

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::hands::{Access, Hands};
 use crate::process::Pins;
 use crate::records::control;
-use crate::records::run::{self, Judged, OpenRun, Opening, Participants};
+use crate::records::run::{self, Judged, OpenRun, Opening};
 use crate::sight;
 use nica_engine::effect::{Desired, Effect};
 use nica_engine::plan::{Plan, Status};
@@ -67,7 +67,7 @@ pub async fn open(hands: &mut Hands, new: &NewRun<'_>) -> Result<bool, Failure> 
     let superseded = plan.supersedes.as_ref().map(|old| &old.run);
     assert_eq!(superseded, doomed.map(|old| &old.id), "a plan takes the place of the run that it names");
     let id = format!("{}-{}-{}", hands.access.env, hands.fence, suffix());
-    let participants = Participants { process: Some(hands.access.state.display().to_string()) };
+    let participants = hands.access.reach.participants();
     let fence = hands.fence;
     let opening = Opening { id: &id, fence, starter, participants: &participants, texts, judged };
     hands.begins(&id);
@@ -114,7 +114,7 @@ pub(crate) async fn pin(hands: &Hands, plan: &Plan) -> Result<(), Failure> {
         Effect::SetDesired { desired, .. } => Some(desired),
         _ => None,
     });
-    Ok(hands.target()?.pin(hands.fence, pins(baseline.chain(wanted))).await?)
+    hands.target()?.pin(hands.fence, pins(baseline.chain(wanted))).await
 }
 
 pub(crate) fn pins<'a>(desired: impl Iterator<Item = &'a Desired>) -> Pins {

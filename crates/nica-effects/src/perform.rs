@@ -7,6 +7,7 @@ use crate::answer::answered;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::hands::Hands;
+use crate::kubernetes::Release;
 use crate::process::{Limits, Set};
 use crate::records::brought::{migration as stored, seed_files};
 use crate::records::run::{self, OpenRun};
@@ -33,7 +34,9 @@ pub async fn perform(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) 
         }
         Effect::Delete { component, .. } => set(hands, run, n, world, (component, None), Way::Out).await,
         Effect::Commit => commit(hands, run, n).await,
-        Effect::Anchor | Effect::Create { .. } | Effect::Unanchor => Err(no_anchor()),
+        Effect::Anchor => anchor(hands, run, n).await,
+        Effect::Create { component, desired } => create(hands, run, n, (component, desired)).await,
+        Effect::Unanchor => unanchor(hands, run, n).await,
         Effect::Await { .. } | Effect::Bake => unreachable!("`next` waits for these, it never performs them"),
     }
 }
@@ -46,15 +49,9 @@ pub async fn undo(hands: &mut Hands, run: &OpenRun, n: usize, world: &World) -> 
         Effect::SetDesired { component, before, .. } => {
             set(hands, run, n, world, (component, before.as_ref()), Way::Back).await
         }
-        Effect::Anchor => Err(no_anchor()),
+        Effect::Anchor => take_back(hands, run, n).await,
         other => unreachable!("`next` never undoes {other:?}"),
     }
-}
-
-/// A supervisor has components only; what it was asked for is its whole state.
-fn no_anchor() -> Failure {
-    let why = "create an object: a process target has none; deploy the release to a kubernetes target";
-    Failure::Refused(why.to_string())
 }
 
 /// A replica gets its own drain time and this much more before it is killed.
@@ -263,9 +260,43 @@ async fn set(
     };
     let (fence, component, desired_now) = (hands.fence, component.to_string(), desired.cloned());
     let set = Set { fence, key, component, desired: desired_now, expected, limits };
-    hands.target()?.set(set).await?;
+    let taken = hands.target()?.set(set, hands.cursor(), way == Way::Back).await?;
     let status = if way == Way::Out { Status::Done } else { Status::Undone };
-    mark(hands, run, n, status, json!({ "generation": desired.map(Desired::generation) })).await
+    let mut seen = json!({ "generation": desired.map(Desired::generation) });
+    if !taken.is_empty() {
+        seen["taken"] = json!(taken);
+    }
+    mark(hands, run, n, status, seen).await
+}
+
+async fn anchor(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    hands.target()?.create_anchor(hands.fence).await?;
+    mark(hands, run, n, Status::Done, Value::Null).await
+}
+
+/// The anchor that will own it was seen before the step's start was recorded.
+async fn create(
+    hands: &mut Hands,
+    run: &OpenRun,
+    n: usize,
+    (component, desired): (&str, &Desired),
+) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    hands.target()?.create(hands.fence, (component, desired), hands.cursor()).await?;
+    mark(hands, run, n, Status::Done, json!({ "generation": desired.generation() })).await
+}
+
+async fn unanchor(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Out).await?;
+    hands.target()?.release(Release::Orphan, hands.cursor()).await?;
+    mark(hands, run, n, Status::Done, Value::Null).await
+}
+
+/// What it owns goes first and then the anchor; that it is undone is noted once nothing of it is left.
+async fn take_back(hands: &mut Hands, run: &OpenRun, n: usize) -> Result<(), Failure> {
+    begin(hands, run, n, Way::Back).await?;
+    hands.target()?.release(Release::Foreground, hands.cursor()).await
 }
 
 /// An effect in a few words, for whoever watches.

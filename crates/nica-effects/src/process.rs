@@ -23,6 +23,7 @@ pub use client::{TargetClient, TargetError};
 pub use kernel::ProcessId;
 pub use look::{Looked, look};
 pub use metrics::Metrics;
+pub(crate) use metrics::merge;
 pub use protocol::{
     Cursor, Hello, Identity, Limits, Observed, PROTOCOL, Phase, Pins, ProcessSeen, Refusal, SecretValue,
     Seen, Set,

@@ -3,13 +3,12 @@
 use crate::answer::answered;
 use crate::failure::Failure;
 use crate::observe;
-use crate::process::Seen;
 use crate::records::control::{self, Control};
-use nica_engine::projection::{ComponentState, Projection};
+pub use crate::target::Components;
+use nica_engine::projection::Projection;
 use nica_engine::world::{SeedsSeen, World};
 use nica_migrate::fingerprint::{Fingerprint, FingerprintError};
 use nica_migrate::seed::SeedFile;
-use std::collections::BTreeMap;
 use tokio_postgres::Client;
 
 pub struct Sight {
@@ -18,9 +17,6 @@ pub struct Sight {
     pub world: World,
     pub projection: Projection,
 }
-
-/// The components of the target as its supervisor answered them, by name.
-pub type Components = BTreeMap<String, Seen>;
 
 pub async fn look(
     client: &mut Client,
@@ -42,7 +38,7 @@ async fn see(client: &mut Client, components: &Components, seeds: &[SeedFile]) -
             to_undo: false,
         },
         parked: observe::parked(client).await?,
-        components: components.iter().map(|(name, seen)| (name.clone(), seen.world())).collect(),
+        components: components.iter().map(|(name, seen)| (name.clone(), seen.world.clone())).collect(),
         ..World::default()
     };
     let env_id = control.as_ref().map(Control::settled_id).unwrap_or_default();
@@ -56,16 +52,7 @@ pub async fn projection(
     env_id: &str,
     components: &Components,
 ) -> Result<Projection, Failure> {
-    let states = components.iter().filter_map(|(name, seen)| {
-        let desired = seen.desired.as_ref()?;
-        let state = ComponentState {
-            generation: desired.generation(),
-            replicas: desired.replicas,
-            listen: desired.listen.clone(),
-            secrets: desired.secrets.clone(),
-        };
-        Some((name.clone(), state))
-    });
+    let states = components.iter().filter_map(|(name, seen)| Some((name.clone(), seen.state.clone()?)));
     let fingerprint = fingerprint(client).await?;
     Ok(Projection {
         env_id: env_id.to_string(),

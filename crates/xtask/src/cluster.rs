@@ -25,13 +25,13 @@ mod running;
 mod state;
 mod status;
 
+pub(crate) use obtain::Wanted;
 pub(crate) use prove::suite;
+pub(crate) use running::{Running, Wish};
 
 use crate::config;
 use anyhow::{Result, bail, ensure};
 use names::Name;
-use obtain::Wanted;
-use running::{Running, Wish};
 use state::State;
 use std::path::PathBuf;
 use std::process::Command;

@@ -5,6 +5,7 @@
 
 mod child;
 mod demo;
+mod kubernetes;
 mod libtest;
 mod summary;
 
@@ -40,6 +41,8 @@ enum How {
     Kill,
     /// Cases of the test cluster: one check each.
     Cluster,
+    /// Tests that need an API server.
+    Kubernetes,
 }
 
 /// Longer than the slowest suite on two cold cores; a suite that needs more hangs.
@@ -92,6 +95,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite { name: "demo", what: "the whole story, as its user sees it", how: How::Demo },
     Suite { name: "kill", what: "runs killed and stopped at every point", how: How::Kill },
     Suite { name: "cluster", what: "a real Kubernetes starts, serves and goes", how: How::Cluster },
+    Suite { name: "kubernetes", what: "the kubernetes target at a real API server", how: How::Kubernetes },
 ];
 
 pub(crate) fn run(name: Option<&str>, args: &[String]) -> Result<bool> {
@@ -128,6 +132,11 @@ impl Suite {
             How::Demo => demo::run(args)?,
             How::Cluster => {
                 let (counts, why) = cluster::suite(args, asked)?;
+                unavailable = why;
+                counts
+            }
+            How::Kubernetes => {
+                let (counts, why) = kubernetes::run(args, asked)?;
                 unavailable = why;
                 counts
             }
@@ -198,7 +207,7 @@ mod tests {
         let error = find("crago").err().expect("no such suite").to_string();
         assert_eq!(
             error,
-            "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, demo, kill, cluster"
+            "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, demo, kill, cluster, kubernetes"
         );
     }
 

@@ -17,7 +17,7 @@ pub struct Metrics {
 }
 
 /// One text per replica, and whether that replica still lives.
-pub(super) fn merge<'a>(texts: impl IntoIterator<Item = (&'a str, bool)>) -> String {
+pub(crate) fn merge<'a>(texts: impl IntoIterator<Item = (&'a str, bool)>) -> String {
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     for (text, alive) in texts {
         add(&mut families, text, alive);

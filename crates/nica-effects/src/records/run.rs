@@ -48,11 +48,21 @@ pub struct Judged {
 }
 
 /// Where else a run writes, so that it can be resumed without the configuration it was started with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Participants {
     /// State folder of the `process` target.
     pub process: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<Namespace>,
+}
+
+/// Where the objects of a `kubernetes` target are. Which cluster a context means is for the kubeconfig to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Namespace {
+    pub context: Option<String>,
+    pub namespace: String,
 }
 
 /// Judged by the database's clock in the same query that reads the run.

@@ -6,6 +6,7 @@ use crate::config::{self, Config, variables};
 use crate::output::Output;
 use nica_effects::event::Sink;
 use nica_effects::hands::Access;
+use nica_effects::target::Reach;
 use nica_engine::policy::{Environment, Target};
 use nica_migrate::DbUrl;
 use std::path::PathBuf;
@@ -74,7 +75,7 @@ impl Context {
             service: self.config.service.name.clone(),
             env: name.to_string(),
             url: url(environment)?,
-            state: self.state(environment)?,
+            reach: Reach::Process { state: self.state(environment)? },
             nica: std::env::current_exe()?,
             holder: variables::actor(),
             host: variables::host(),

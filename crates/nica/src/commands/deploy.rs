@@ -65,7 +65,7 @@ async fn previous(hands: &Hands, env: &str) -> anyhow::Result<Wish> {
     let before = answered("what was live before", control::previous(hands.client())).await?;
     let before =
         before.with_context(|| format!("find the release to go back to: nothing else was live in {env}"))?;
-    let source = Source::with_executables(hands.client(), &before, &hands.access.state).await?;
+    let source = Source::with_executables(hands.client(), &before, hands.access.reach.state()).await?;
     let source = source.with_context(|| {
         format!("find release {} in the records: name its file with --to", before.version)
     })?;
@@ -221,10 +221,10 @@ fn approvers(input: &GateInput) -> Vec<Approver> {
 async fn store(hands: &Hands, prepared: &Preparation) -> anyhow::Result<()> {
     let target = hands.target()?;
     for (digest, bytes) in &prepared.executables {
-        target.put_bytes(bytes, digest).await.map_err(nica_effects::failure::Failure::from)?;
+        target.put_bytes(bytes, digest).await?;
     }
     for value in &prepared.secrets {
-        target.put_secret(value.clone()).await.map_err(nica_effects::failure::Failure::from)?;
+        target.put_secret(value.clone()).await?;
     }
     Ok(())
 }

@@ -11,11 +11,10 @@ use crate::exit::Exit;
 use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
 use nica_effects::answer::answered;
 use nica_effects::event::Sink;
-use nica_effects::failure::Failure;
 use nica_effects::open;
-use nica_effects::process::{Looked, look};
 use nica_effects::records::{control, run};
 use nica_effects::sight::Components;
+use nica_effects::target;
 use nica_engine::plan::Unfit;
 use nica_engine::{Direction, Plan, gates};
 use serde_json::json;
@@ -28,11 +27,12 @@ pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<E
     let env = &args.env.env;
     let access = context.access(env, Arc::new(|_| {}))?;
     let mut client = open::reader(&access).await?;
-    let Looked { components, supervised } = look(&access.state).await.map_err(Failure::from)?;
+    let looked = target::look(&access.reach, &access.service, &client).await?;
+    let (components, supervised) = (&looked.components, looked.supervised);
     if !supervised && !components.is_empty() {
-        context.output.progress(&unsupervised(&components));
+        context.output.progress(&unsupervised(&looked));
     }
-    let prepared = plan(context, env, &source, &mut client, &components).await?;
+    let prepared = plan(context, env, &source, &mut client, components).await?;
     let output = context.output;
     let tell: Sink = Arc::new(move |event| output.certifying(&event));
     let asked = Asked { source: &source, plan_file: args.out.as_deref(), tell: &tell };

@@ -35,9 +35,10 @@ impl Source {
     pub(super) async fn with_executables(
         client: &Client,
         live: &Live,
-        state: &Path,
+        state: Option<&Path>,
     ) -> anyhow::Result<Option<Source>> {
         let Some(mut source) = Source::of_live(client, live).await? else { return Ok(None) };
+        let Some(state) = state else { return Ok(Some(source)) };
         source.held.clear();
         for component in &source.file.release.components {
             if let Ok(bytes) = std::fs::read(state.join("store").join(component.digest.as_str())) {

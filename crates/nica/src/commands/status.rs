@@ -57,7 +57,7 @@ async fn status(context: &Context, env: &str) -> anyhow::Result<(Value, String)>
         Some(run) => Some(open_run(context, env, &client, run).await?),
         None => None,
     };
-    let running = Running::at(&access.state).await;
+    let running = Running::at(&access, &client).await;
     let live = control.baseline.as_ref().map(|b| b.version.clone());
     let words = live.clone().unwrap_or_else(|| "nothing".to_string()) + &running.text();
     let text = match (&open, running.next(env)) {

@@ -1,17 +1,18 @@
 //! What an environment's target runs, in the words of `nica status`.
 
-use nica_effects::process::{Looked, Seen, TargetError, look};
+use nica_effects::failure::Failure;
+use nica_effects::hands::Access;
+use nica_effects::target::{Looked, Seen, look};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::path::Path;
+use tokio_postgres::Client;
 
 pub(super) struct Running {
-    looked: Result<Looked, TargetError>,
+    looked: Result<Looked, Failure>,
 }
 
 impl Running {
-    pub(super) async fn at(state: &Path) -> Running {
-        Running { looked: look(state).await }
+    pub(super) async fn at(access: &Access, records: &Client) -> Running {
+        Running { looked: look(&access.reach, &access.service, records).await }
     }
 
     /// `   api 1/1 ready`, or that nobody sees to it; nothing where nothing is wanted.
@@ -22,9 +23,10 @@ impl Running {
             Err(error) => return format!("   failed to {error}"),
         };
         if !looked.supervised {
-            return format!("   {}", unsupervised(&looked.components));
+            return format!("   {}", unsupervised(looked));
         }
-        let one = |(name, seen): (&String, &Seen)| format!("{name} {}/{}", seen.ready, seen.replicas);
+        let one =
+            |(name, seen): (&String, &Seen)| format!("{name} {}/{}", seen.world.ready, seen.world.replicas);
         let all: Vec<String> = looked.components.iter().map(one).collect();
         format!("   {} ready", all.join(", "))
     }
@@ -38,9 +40,9 @@ impl Running {
 
     pub(super) fn value(&self) -> Value {
         match &self.looked {
-            Ok(Looked { components, supervised }) => {
+            Ok(Looked { components, supervised, .. }) => {
                 let one = |(name, seen): (&String, &Seen)| {
-                    let value = json!({ "generation": seen.generation, "ready": seen.ready, "replicas": seen.replicas });
+                    let value = json!({ "generation": seen.world.generation, "ready": seen.world.ready, "replicas": seen.world.replicas });
                     (name.clone(), value)
                 };
                 let components: serde_json::Map<String, Value> = components.iter().map(one).collect();
@@ -52,11 +54,11 @@ impl Running {
 }
 
 /// `nothing runs: no supervisor, api wanted`
-pub(in crate::commands) fn unsupervised(components: &BTreeMap<String, Seen>) -> String {
-    let names: Vec<&str> = components.keys().map(String::as_str).collect();
+pub(in crate::commands) fn unsupervised(looked: &Looked) -> String {
+    let names: Vec<&str> = looked.components.keys().map(String::as_str).collect();
     let names = names.join(", ");
-    match components.values().map(|seen| seen.processes.len()).sum::<usize>() {
+    match looked.left {
         0 => format!("nothing runs: no supervisor, {names} wanted"),
-        living => format!("no supervisor runs: {names} wanted, processes that nobody watches: {living}"),
+        left => format!("no supervisor runs: {names} wanted, processes that nobody watches: {left}"),
     }
 }

@@ -1,0 +1,58 @@
+//! The last lines of a container, of the one that runs or the one before it. Always bounded.
+
+use super::api::About;
+use super::doom::LogSource;
+use super::{Cluster, ClusterError};
+use kube::core::Request;
+use kube::core::subresource::LogParams;
+
+/// Which log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub pod: String,
+    pub container: String,
+    /// Of the container that ended before the one that runs.
+    pub previous: bool,
+    pub lines_max: u32,
+}
+
+/// Twenty lines of a stack trace are long; a megabyte of one line is no line.
+const BYTES_MAX: i64 = 64 * 1024;
+const LINE_CHARS: usize = 500;
+
+impl Cluster {
+    /// Oldest line first. A container that is not there, or logged nothing, has none.
+    pub async fn log(&self, log: &Log) -> Result<Vec<String>, ClusterError> {
+        let about = About::new("read the log of", "Pod", &log.pod);
+        let path = self.path(self.kinds().await?.get("Pod")?);
+        let params = LogParams {
+            container: Some(log.container.clone()),
+            previous: log.previous,
+            tail_lines: Some(i64::from(log.lines_max)),
+            limit_bytes: Some(BYTES_MAX),
+            ..LogParams::default()
+        };
+        let make = || Request::new(&path).logs(&log.pod, &params).expect("a pod's name is part of a URL");
+        // It does not run yet or has gone: the server says 400 or 404.
+        let text = self.read(&about, &make).await?.unwrap_or_default();
+        Ok(text.lines().map(|line| line.chars().take(LINE_CHARS).collect()).collect())
+    }
+
+    /// The evidence beside a diagnosis; its absence is no reason to fail.
+    pub(super) async fn last_words(&self, source: &LogSource, lines_max: u32) -> Vec<String> {
+        let log = |previous| Log {
+            pod: source.pod.clone(),
+            container: source.container.clone(),
+            previous,
+            lines_max,
+        };
+        for previous in [source.previous, !source.previous] {
+            match self.log(&log(previous)).await {
+                Ok(lines) if !lines.is_empty() => return lines,
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "no last words"),
+            }
+        }
+        Vec::new()
+    }
+}

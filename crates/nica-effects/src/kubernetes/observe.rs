@@ -1,0 +1,322 @@
+//! What the API server holds of an environment: every component, what of it is alive, and what a write needs to know.
+//!
+//! Every look reads anew and from storage: workloads first, then what they made, so that a pod which a workload had made
+//! by then is seen. Until its controller has looked at a workload, what it was before counts as alive.
+
+use super::admit::check_fence;
+use super::anchor::{AnchorSeen, anchors};
+use super::doom::{self, Doom, LogSource};
+use super::drift::lost;
+use super::names::{PREVIOUS, ours};
+use super::pods::{Pod, deployments};
+use super::stamp::{live_replicas, replicas};
+use super::{Cluster, ClusterError, Scope, managed, object, stamp};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use kube::core::discovery::ApiResource;
+use nica_engine::Digest;
+use nica_engine::effect::Generation;
+use nica_engine::world::{self, ComponentSeen};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One look at an environment.
+#[derive(Debug, Default)]
+pub struct Sighting {
+    pub components: BTreeMap<String, ObjectSeen>,
+    pub anchors: BTreeMap<String, AnchorSeen>,
+    /// By the plural of their kind: where a watch begins.
+    pub(super) versions: BTreeMap<String, Listed>,
+}
+
+/// A list, and up to which version it goes.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub resource: ApiResource,
+    pub selector: Option<String>,
+    pub version: String,
+}
+
+/// One component as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectSeen {
+    pub seen: ComponentSeen,
+    /// The applied configuration that it says it has.
+    pub applied: Option<Digest>,
+    /// It says of itself that it never changes.
+    pub immutable: bool,
+    /// What a write carries. None where only pods are left of it.
+    pub kept: Option<Kept>,
+    /// The log of what dooms it, oldest line first.
+    pub last_words: Vec<String>,
+}
+
+/// What was read of an object, for the write that is decided on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    pub uid: String,
+    pub resource_version: String,
+    pub(super) generation: Option<Generation>,
+    pub(super) previous: Option<String>,
+    pub(super) fields: Vec<Value>,
+    pub(super) live_replicas: Option<u32>,
+    pub(super) owns_replicas: bool,
+    /// Somebody took a field of its configuration.
+    pub(super) drifted: bool,
+    /// It is being deleted.
+    pub going: bool,
+}
+
+/// Requests at once.
+pub(super) const AT_ONCE: usize = 8;
+/// A person reads them.
+const LAST_WORDS: u32 = 20;
+
+/// Everything that one look read.
+struct Read {
+    objects: BTreeMap<String, Value>,
+    replica_sets: Vec<Value>,
+    pods: Vec<Pod>,
+    /// The uid of the open run's anchor.
+    anchor: Option<String>,
+}
+
+impl Cluster {
+    /// Everything of the scope as it is now; `applied` are the configurations of the records, by digest. A fence that is
+    /// higher than ours on any of them ends us.
+    pub async fn observe(
+        &self,
+        fence: Option<i64>,
+        scope: &Scope,
+        applied: &BTreeMap<Digest, Value>,
+    ) -> Result<Sighting, ClusterError> {
+        let mut sighting = Sighting::default();
+        let objects = self.objects(scope, &mut sighting.versions).await?;
+        for (title, object) in &objects {
+            check_fence(title, object, fence)?;
+        }
+        sighting.anchors = anchors(&objects);
+        let replica_sets =
+            self.listed("ReplicaSet", Some(super::names::GENERATION), &mut sighting.versions).await?;
+        let pods = self.listed("Pod", None, &mut sighting.versions).await?;
+        let anchor =
+            scope.anchor.as_ref().and_then(|run| sighting.anchors.get(run)).map(|seen| seen.uid.clone());
+        let read = Read { objects, replica_sets, pods, anchor };
+        for name in read.components() {
+            let (seen, source) = read.component(&name, applied);
+            sighting.components.insert(name.clone(), seen);
+            if let Some(source) = source {
+                let words = self.last_words(&source, LAST_WORDS).await;
+                sighting.components.entry(name).or_default().last_words = words;
+            }
+        }
+        Ok(sighting)
+    }
+
+    /// Every object of ours of the kinds that the scope needs, and those of the scope that lost our label.
+    async fn objects(
+        &self,
+        scope: &Scope,
+        versions: &mut BTreeMap<String, Listed>,
+    ) -> Result<BTreeMap<String, Value>, ClusterError> {
+        let kinds = self.kinds().await?;
+        let mut wanted: BTreeSet<&str> = BTreeSet::from(["ConfigMap"]);
+        for component in &scope.components {
+            wanted.insert(&kinds.component(component)?.0.kind);
+        }
+        let wanted: Vec<ApiResource> =
+            wanted.into_iter().filter_map(|kind| kinds.find(kind).cloned()).collect();
+        let lists = stream::iter(wanted).map(|resource| self.ours_of(resource, true));
+        let lists: Vec<_> = lists.buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut objects = BTreeMap::new();
+        for (resource, list) in lists {
+            versions.insert(
+                resource.plural.clone(),
+                Listed {
+                    resource: resource.clone(),
+                    selector: Some(ours(&self.owner().service)),
+                    version: list.version,
+                },
+            );
+            // Items of a list say no kind.
+            let titled = list.items.into_iter().map(|mut item| {
+                item["kind"] = Value::String(resource.kind.clone());
+                (super::api::title(&resource, &item), item)
+            });
+            objects.extend(titled);
+        }
+        for component in
+            scope.components.iter().filter(|name| !objects.contains_key(*name)).collect::<Vec<_>>()
+        {
+            let (resource, name) = kinds.component(component)?;
+            if let Some(object) = self.get(resource, name).await? {
+                objects.insert(component.clone(), object);
+            }
+        }
+        Ok(objects)
+    }
+
+    async fn listed<T: serde::de::DeserializeOwned>(
+        &self,
+        kind: &str,
+        selector: Option<&str>,
+        versions: &mut BTreeMap<String, Listed>,
+    ) -> Result<Vec<T>, ClusterError> {
+        let resource = self.kinds().await?.get(kind)?;
+        let list = self.list::<T>(resource, selector).await?;
+        versions.insert(
+            resource.plural.clone(),
+            Listed {
+                resource: resource.clone(),
+                selector: selector.map(str::to_string),
+                version: list.version,
+            },
+        );
+        Ok(list.items)
+    }
+}
+
+impl Read {
+    /// What is there, and what is only left as pods.
+    fn components(&self) -> BTreeSet<String> {
+        let deployments = deployments(&self.replica_sets);
+        let of_pods =
+            self.pods.iter().filter(|pod| pod.metadata.annotations.contains_key(super::names::COMPONENT));
+        let left = of_pods.filter_map(|pod| pod.component(&deployments));
+        let objects = self.objects.iter().filter(|(_, object)| !super::anchor::is_anchor(object));
+        objects.map(|(title, _)| title.clone()).chain(left).collect()
+    }
+
+    fn component(&self, name: &str, applied: &BTreeMap<Digest, Value>) -> (ObjectSeen, Option<LogSource>) {
+        let deployments = deployments(&self.replica_sets);
+        let pods: Vec<&Pod> = self
+            .pods
+            .iter()
+            .filter(|pod| pod.is_alive() && pod.component(&deployments).as_deref() == Some(name))
+            .collect();
+        let sets: Vec<&Value> = self
+            .replica_sets
+            .iter()
+            .filter(|set| deployments.get(object::name(set)).map(String::as_str) == Some(name))
+            .collect();
+        let mut alive: BTreeSet<Generation> = pods.iter().map(|pod| pod.generation()).collect();
+        alive.extend(sets.iter().filter(|set| may_start(set)).filter_map(|set| label(set)));
+        let Some(object) = self.objects.get(name) else {
+            let seen = ComponentSeen { alive, ..ComponentSeen::default() };
+            return (ObjectSeen { seen, ..ObjectSeen::default() }, None);
+        };
+        let kind = name.split('/').next().unwrap_or_default();
+        if HAS_OBSERVED.contains(&kind) && !object::is_observed(object) {
+            alive.extend(object::generation(object));
+            alive.extend(object::annotation(object, PREVIOUS).map(|text| Generation(text.to_string())));
+        }
+        let wanted: Vec<&Pod> =
+            pods.iter().copied().filter(|pod| Some(pod.generation()) == object::generation(object)).collect();
+        let own = sets.iter().copied().filter(|set| label(set) == object::generation(object));
+        let doom = match stamp::template(kind) {
+            Some(_) => doom::judge(&wanted, &[object].into_iter().chain(own).collect::<Vec<_>>()),
+            None => None,
+        };
+        let source = doom.as_ref().and_then(|Doom { source, .. }| source.clone());
+        let seen = ComponentSeen {
+            generation: object::generation(object),
+            replicas: asked(object, applied),
+            ready: ready(object, kind, &wanted),
+            alive,
+            doomed: doom.map(|doom| doom.diagnosis.to_string()),
+            owner: owner(object, self.anchor.as_deref()),
+            deleting: object::is_going(object),
+            passive: stamp::template(kind).is_none(),
+        };
+        let digest = object::applied(object);
+        let kept = Some(Kept { drifted: seen.replicas == DRIFTED, ..Kept::of(object, kind) });
+        let immutable = object.get("immutable") == Some(&Value::Bool(true));
+        (ObjectSeen { seen, applied: digest, immutable, kept, last_words: Vec::new() }, source)
+    }
+}
+
+/// Kinds whose status says which of their generations was looked at.
+const HAS_OBSERVED: [&str; 3] = ["DaemonSet", "Deployment", "StatefulSet"];
+
+/// A set that has pods, wants some, or whose controller has not seen that it no longer does.
+fn may_start(set: &Value) -> bool {
+    let some = |pointer| object::number(set, pointer).is_some_and(|n| n > 0);
+    some("/spec/replicas") || some("/status/replicas") || !object::is_observed(set)
+}
+
+fn label(set: &Value) -> Option<Generation> {
+    let label = set.pointer("/metadata/labels")?.get(super::names::GENERATION)?.as_str()?;
+    Some(Generation(label.to_string()))
+}
+
+/// How many are awaited, as the object says; a number that nobody asks for where somebody took a field of its
+/// configuration, so that what was asked for is asked for again.
+fn asked(object: &Value, applied: &BTreeMap<Digest, Value>) -> u32 {
+    match object::applied(object).and_then(|digest| applied.get(&digest)) {
+        Some(configuration) if !lost(configuration, object).is_empty() => DRIFTED,
+        _ => replicas(object),
+    }
+}
+
+const DRIFTED: u32 = u32::MAX;
+
+/// By the uid, so that an anchor of the same name that came later is another one.
+pub(super) fn owner(object: &Value, anchor: Option<&str>) -> world::Owner {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let uids: Vec<Option<&str>> = owners.into_iter().flatten().map(|owner| owner["uid"].as_str()).collect();
+    match anchor {
+        _ if uids.is_empty() => world::Owner::Nobody,
+        Some(anchor) if uids.contains(&Some(anchor)) => world::Owner::Anchor,
+        _ => world::Owner::Other,
+    }
+}
+
+fn ready(object: &Value, kind: &str, wanted: &[&Pod]) -> u32 {
+    let count = |pointer| object::number(object, pointer).unwrap_or(0);
+    match kind {
+        "DaemonSet" => {
+            let all = count("/status/desiredNumberScheduled");
+            let is = object::is_observed(object)
+                && count("/status/updatedNumberScheduled") >= all
+                && count("/status/numberReady") >= all;
+            u32::from(is)
+        }
+        "Job" => u32::from(object::is_true(object, "Complete")),
+        "CronJob" => replicas(object),
+        _ => u32::try_from(wanted.iter().filter(|pod| pod.is_ready()).count()).unwrap_or(u32::MAX),
+    }
+}
+
+impl Kept {
+    pub(super) fn of(object: &Value, kind: &str) -> Kept {
+        let fields =
+            object.pointer("/metadata/managedFields").and_then(Value::as_array).cloned().unwrap_or_default();
+        Kept {
+            uid: object::uid(object).to_string(),
+            resource_version: object::version(object).to_string(),
+            generation: object::generation(object),
+            previous: object::annotation(object, PREVIOUS).map(str::to_string),
+            owns_replicas: managed::owns(&fields, &["f:spec", "f:replicas"]),
+            live_replicas: matches!(kind, "Deployment" | "StatefulSet").then(|| live_replicas(object)),
+            drifted: false,
+            going: object::is_going(object),
+            fields,
+        }
+    }
+
+    /// What an object that becomes `generation` was before.
+    pub(super) fn before(&self, generation: &str) -> Option<String> {
+        match &self.generation {
+            Some(now) if now.0 != generation => Some(now.0.clone()),
+            _ => self.previous.clone(),
+        }
+    }
+}
+
+impl Sighting {
+    /// As if it had been taken before everything that the server remembers: for tests of what a watch does then.
+    pub fn forget(&mut self) {
+        for listed in self.versions.values_mut() {
+            listed.version = "1".to_string();
+        }
+    }
+}

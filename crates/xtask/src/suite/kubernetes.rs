@@ -1,0 +1,34 @@
+//! The tests of the kubernetes target, at an API server that is started for them alone, with simulated nodes.
+//!
+//! Where none can be had all of them are skipped, and the summary says why; a run of everything does not begin to build
+//! Kubernetes.
+
+use super::{Counts, enough, libtest};
+use crate::cluster::{Running, Wanted, Wish};
+use crate::config;
+use anyhow::Result;
+
+/// How many there are.
+const TESTS: u64 = 23;
+
+/// Counts, and why nothing was checked if nothing was.
+pub(super) fn run(args: &[String], asked: bool) -> Result<(Counts, Option<String>)> {
+    if let Some(kubeconfig) = config::test_kubeconfig() {
+        return Ok((play(&kubeconfig.display().to_string(), args)?, None));
+    }
+    let wish = Wish { name: None, wanted: Wanted { nodes: 0, kwok: 2 }, build: asked };
+    let running = match Running::start(&wish, |step| println!("    {step}"))? {
+        Ok(running) => running,
+        Err(why) => return Ok((Counts { skipped: TESTS, ..Counts::default() }, Some(why.to_string()))),
+    };
+    let counts = play(&running.state.kubeconfig().display().to_string(), args);
+    running.end()?;
+    Ok((counts?, None))
+}
+
+fn play(kubeconfig: &str, args: &[String]) -> Result<Counts> {
+    let variable = format!("NICA_TEST_KUBECONFIG={kubeconfig}");
+    let tests = ["cargo", "test", "-p", "nica-effects", "--test", "it", "kubernetes::", "--", "--ignored"];
+    let counts = libtest(&[&["env", variable.as_str()], &tests[..]].concat(), args)?;
+    Ok(if args.is_empty() { enough(counts, TESTS) } else { counts })
+}
