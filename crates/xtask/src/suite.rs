@@ -84,9 +84,9 @@ pub(crate) const SUITES: &[Suite] = &[
                 "wide_",
                 "--",
                 "--ignored",
-                // Two gigabytes each: one after the other.
+                // Two gigabytes each: no more than two at once.
                 "--test-threads",
-                "1",
+                "2",
             ],
             whole: &[],
             at_least: 44,
