@@ -6,13 +6,14 @@
 use crate::canonical::Digest;
 use crate::effect::{Desired, Effect};
 use crate::plan::{Live, Plan, Status};
+use crate::policy::{self, Policy};
 use crate::world::{ComponentSeen, World};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub const ACCEPTANCE_FORMAT: u32 = 1;
 /// However few approvals a policy asks for: nobody accepts alone.
-pub const PEOPLE: usize = 2;
+const PEOPLE: usize = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +42,11 @@ pub enum Unacceptable {
     Stranger { component: String, generation: String },
     #[error("accept a state without a reason: say why with --reason")]
     NoReason,
+}
+
+/// How many people must sign, by the stricter of the rules of the last settled run and those of today.
+pub fn people_asked(settled: Option<&Policy>, own: &Policy) -> usize {
+    PEOPLE.max(policy::stricter(settled, own).approvals as usize)
 }
 
 /// The stuck run that is to be accepted.
@@ -126,4 +132,23 @@ fn asked(
         });
     };
     Ok(Some(Desired { replicas: seen.replicas, ..desired.clone() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::testing::lax;
+
+    #[test]
+    fn nobody_accepts_alone_and_whoever_accepts_does_not_set_the_rules() {
+        let policy = |approvals| Policy { approvals, ..lax() };
+        let check = |settled: Option<u32>, own: u32, expected: usize| {
+            assert_eq!(people_asked(settled.map(policy).as_ref(), &policy(own)), expected);
+        };
+        check(None, 0, 2);
+        check(None, 3, 3);
+        check(Some(1), 1, 2);
+        check(Some(3), 0, 3);
+        check(Some(0), 3, 3);
+    }
 }

@@ -142,6 +142,27 @@ impl Status {
 }
 
 impl Plan {
+    /// These steps for this target; nothing kept, left or superseded.
+    fn of(target: Target<'_>, format: u32, steps: Vec<Effect>) -> Plan {
+        let release = target.release;
+        Plan {
+            format,
+            service: release.service.clone(),
+            env: target.env.to_string(),
+            release: release.hash(),
+            version: release.version.clone(),
+            baseline: target.baseline,
+            projection: target.projection,
+            steps,
+            limits: Limits::of(&target.policy),
+            policy: target.policy,
+            people: target.people,
+            keeps: Vec::new(),
+            left: Vec::new(),
+            supersedes: None,
+        }
+    }
+
     pub fn hash(&self) -> Digest {
         Digest::of_value(self)
     }
@@ -273,22 +294,7 @@ fn planned(target: Target<'_>, world: &World, inherited: &Inherited) -> Plan {
     let left = objects::left(&wanted, baseline);
     let plain = inherited.supersedes.is_none() && target.objects.is_none();
     let format = if plain { PLAN_FORMAT } else { PLAN_FORMAT_2 };
-    Plan {
-        format,
-        service: release.service.clone(),
-        env: target.env.to_string(),
-        release: release.hash(),
-        version: release.version.clone(),
-        baseline: target.baseline,
-        projection: target.projection,
-        steps,
-        limits: Limits::of(&target.policy),
-        policy: target.policy,
-        people: target.people,
-        keeps,
-        left,
-        supersedes: inherited.supersedes.clone(),
-    }
+    Plan { keeps, left, supersedes: inherited.supersedes.clone(), ..Plan::of(target, format, steps) }
 }
 
 /// Nothing differs in the world, but the ledger must still say which release is live.

@@ -160,9 +160,7 @@ pub async fn certify_each(all: &[Migration], given: Option<&DbUrl>) -> Result<Ve
 /// Neither server programs here nor a server that was given.
 pub async fn server_version(given: Option<&DbUrl>) -> Result<String, CertifyError> {
     match (scratch::server_version(), given) {
-        (Err(ScratchError::NoServer), Some(url)) => {
-            Ok(GivenServer::new(url.clone()).await?.version().await?)
-        }
+        (Err(ScratchError::NoServer), Some(url)) => Ok(GivenServer::new(url.clone()).version().await?),
         (version, _) => Ok(version?),
     }
 }
@@ -174,9 +172,7 @@ async fn on_a_new_database<T>(
 ) -> Result<T, CertifyError> {
     const SETTINGS: [(&str, &str); 2] = [("autovacuum", "off"), ("max_connections", "20")];
     match (ScratchCluster::start_with(&SETTINGS).await, given) {
-        (Err(ScratchError::NoServer), Some(url)) => {
-            on_given(&GivenServer::new(url.clone()).await?, work).await
-        }
+        (Err(ScratchError::NoServer), Some(url)) => on_given(&GivenServer::new(url.clone()), work).await,
         (cluster, _) => {
             let cluster = cluster?;
             in_time(work(cluster.create_database("certify").await?)).await

@@ -36,8 +36,6 @@ pub enum MigrateDownError {
     Run(#[from] RunError),
     #[error("read the migration table: {0}")]
     Read(String),
-    #[error("open this database: it belongs to {found}, not to {wanted}; check the url")]
-    Foreign { found: String, wanted: String },
     #[error("find {to} among the applied migrations: {known}; name one of them, which stays")]
     Unknown { to: String, known: String },
     #[error("take back {id}: it is a contract, and there is no way back below it")]
@@ -65,9 +63,12 @@ pub async fn migrate_down(
     to: Option<&str>,
     options: &Options,
 ) -> Result<Vec<String>, MigrateDownError> {
-    if !schema::exists(&connect(url, "nica/look").await?).await? {
+    let look = connect(url, "nica/look").await?;
+    if !schema::exists(&look).await? {
         return Ok(Vec::new());
     }
+    schema::check_owner(&look, caller.service, caller.env).await?;
+    drop(look);
     let holder = Holder { env: caller.env.into(), name: caller.who.into(), host: caller.host.into() };
     let lease = Lease::wait(url, &holder, options.lease_ttl, options.lease_ttl.mul_f64(1.5)).await?;
     let done = work(url, caller, to, options, &lease).await;
@@ -94,7 +95,6 @@ async fn work(
     };
     let mut client = session.open().await?;
     admit(&mut client, session.fence, caller.env, options.admit, Admission::DemandUnmanaged).await?;
-    check_owner(&client, caller).await?;
     let rows = after(applied(&client).await?, to)?;
     let mut done = Vec::new();
     for row in &rows {
@@ -105,13 +105,6 @@ async fn work(
         done.push(row.id.clone());
     }
     Ok(done)
-}
-
-async fn check_owner(client: &Client, caller: &Caller<'_>) -> Result<(), MigrateDownError> {
-    let row = client.query_one("SELECT service || '/' || env FROM nica.control", &[]).await;
-    let found: String = row.map_err(|e| MigrateDownError::Read(reason(&e)))?.get(0);
-    let wanted = format!("{}/{}", caller.service, caller.env);
-    if found == wanted { Ok(()) } else { Err(MigrateDownError::Foreign { found, wanted }) }
 }
 
 /// Latest first. One that was begun again counts from then.

@@ -114,7 +114,11 @@ async fn refuse_own_name(tx: &Transaction<'_>) -> Result<(), SchemaError> {
     if row.get(1) { Err(SchemaError::SearchPath { role: row.get(0) }) } else { Ok(()) }
 }
 
-async fn check_owner(client: &Client, service: &str, env: &str) -> Result<(), SchemaError> {
+/// Whether the schema that is there is this environment's.
+///
+/// # Errors
+/// `Foreign` when it is not.
+pub async fn check_owner(client: &Client, service: &str, env: &str) -> Result<(), SchemaError> {
     let row = client.query_one("SELECT service, env FROM nica.control", &[]).await?;
     let (found_service, found_env): (String, String) = (row.get(0), row.get(1));
     if found_service == service && found_env == env {

@@ -132,7 +132,7 @@ fn is_backfill(up: &str) -> bool {
     matches!(statements.first().map(lone), Some(Ok(Lone::Backfill(_))))
 }
 
-pub(crate) fn number_of(id: &str) -> Option<u64> {
+pub fn number_of(id: &str) -> Option<u64> {
     id.split_once('_')?.0.parse().ok()
 }
 

@@ -4,7 +4,7 @@
 //! Expands that it does not know are fine, else every expand would take the old replicas out before a new one exists.
 //! Its own contracts may be pending: they only take away what it does without.
 
-use nica_migrate::source::{Migration, Phase};
+use nica_migrate::source::{Migration, Phase, number_of};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -71,7 +71,7 @@ impl Needs {
     pub fn unmet(&self, serves: &Serves) -> Vec<Reason> {
         let applied = serves.applied();
         let missing = self.expands.iter().filter(|id| !applied.contains(*id)).cloned().map(Reason::Missing);
-        let contracts = serves.contracts().filter(|id| Some(number(id)) > self.floor);
+        let contracts = serves.contracts().filter(|id| Some(number_of(id).unwrap_or(u64::MAX)) > self.floor);
         let contracts: BTreeSet<&str> = contracts.collect();
         missing.chain(contracts.into_iter().map(|id| Reason::Contracted(id.into()))).collect()
     }
@@ -87,10 +87,6 @@ impl Serves {
         let rows = self.migrations.iter().filter(|row| row.is_in_force() && row.phase == "contract");
         rows.map(|row| row.id.as_str()).chain(self.floor.as_deref())
     }
-}
-
-fn number(id: &str) -> u64 {
-    id.split('_').next().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX)
 }
 
 impl Row {

@@ -1,6 +1,6 @@
 //! The plan of a contract run: the live release's contract migrations that are not applied yet, in their order.
 
-use super::{Limits, PLAN_FORMAT_2, Plan, Target};
+use super::{PLAN_FORMAT_2, Plan, Target};
 use crate::effect::Effect;
 use crate::release::{Migration, Phase, Release};
 use crate::world::{MigrationSeen, World};
@@ -23,20 +23,5 @@ pub fn contract(target: Target<'_>, world: &World) -> Plan {
     if !steps.is_empty() {
         steps.insert(0, Effect::RestorePoint);
     }
-    Plan {
-        format: PLAN_FORMAT_2,
-        service: release.service.clone(),
-        env: target.env.to_string(),
-        release: release.hash(),
-        version: release.version.clone(),
-        baseline: target.baseline,
-        projection: target.projection,
-        steps,
-        limits: Limits::of(&target.policy),
-        policy: target.policy,
-        people: target.people,
-        keeps: Vec::new(),
-        left: Vec::new(),
-        supersedes: None,
-    }
+    Plan::of(target, PLAN_FORMAT_2, steps)
 }

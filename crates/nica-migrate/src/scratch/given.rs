@@ -20,14 +20,8 @@ const ROLE_COMMENT: &str = "nica: made for a throw-away database";
 const STALE_SECS: i64 = 3_600;
 
 impl GivenServer {
-    /// The server behind this URL, after what earlier processes left there was dropped.
-    ///
-    /// # Errors
-    /// It cannot be reached.
-    pub async fn new(url: DbUrl) -> Result<GivenServer, ScratchError> {
-        let server = GivenServer { url };
-        server.drop_stale().await?;
-        Ok(server)
+    pub fn new(url: DbUrl) -> GivenServer {
+        GivenServer { url }
     }
 
     /// What the server says it is.
@@ -40,11 +34,12 @@ impl GivenServer {
         Ok(format!("postgres (PostgreSQL) {}", row.get::<_, String>(0)))
     }
 
-    /// A new, empty database with a name of its own.
+    /// A new, empty database with a name of its own, after what earlier processes left was dropped.
     ///
     /// # Errors
     /// The role of the URL may not create databases.
     pub async fn create_database(&self) -> Result<DbUrl, ScratchError> {
+        self.drop_stale().await?;
         let name = format!("{PREFIX}{}_{:08x}", self.now().await?, rand::random::<u32>());
         self.run(&format!("CREATE DATABASE {} TEMPLATE template0", quoted(&name))).await?;
         Ok(self.url.with_database(&name))

@@ -3,7 +3,7 @@
 //! Twice: first it writes down what there is to accept, then, signed, it settles the run with that. What is stuck is
 //! tried once more each time; a run that settles by itself needs nobody's word.
 
-use super::again::until_answered;
+use super::again::under_lease;
 use super::context::Context;
 use super::gathering::{database_time, settled};
 use super::resume::{self, Left};
@@ -14,13 +14,14 @@ use crate::plan_file::{self, PlanFileError};
 use anyhow::Context as _;
 use nica_effects::accept;
 use nica_effects::answer::answered;
+use nica_effects::carry::Carried;
 use nica_effects::hands::Hands;
-use nica_effects::open;
-use nica_effects::records::run::OpenRun;
+use nica_effects::records::run::{self, OpenRun};
 use nica_effects::records::{blob, ledger};
-use nica_engine::acceptance::{Acceptance, PEOPLE};
+use nica_engine::acceptance::{self, Acceptance};
 use nica_engine::approval::{self, Approver, Tally, Wanted};
 use nica_engine::evidence::Signed;
+use nica_engine::next::Ending;
 use nica_engine::people::People;
 use nica_engine::release::Release;
 use nica_engine::{canonical, ledger as chain, people};
@@ -32,11 +33,7 @@ use std::time::Instant;
 pub(super) async fn run(context: &Context, args: &cli::AcceptState) -> anyhow::Result<Exit> {
     let env = &args.env.env;
     let access = context.access(env, context.output.sink(&format!("accept → {env}")))?;
-    open::genesis(&access).await?;
-    let mut hands = Hands::take(access).await?;
-    let answer = until_answered(&mut hands, async |hands| accept_state(context, hands, args).await).await;
-    hands.release().await;
-    answer
+    under_lease(access, async |hands| accept_state(context, hands, args).await).await
 }
 
 async fn accept_state(context: &Context, hands: &mut Hands, args: &cli::AcceptState) -> anyhow::Result<Exit> {
@@ -45,11 +42,7 @@ async fn accept_state(context: &Context, hands: &mut Hands, args: &cli::AcceptSt
     let open = match resume::finish_open_run(context, hands).await? {
         Left::Stuck(stuck) => stuck.open,
         Left::Ended(exit) => return Ok(exit),
-        Left::Nothing => {
-            let text = "nothing is stuck here, so there is nothing to accept. Exit 0.";
-            context.output.result(&json!({ "end": "nothing", "exit": 0 }), text);
-            return Ok(Exit::Done);
-        }
+        Left::Nothing => return nothing_open(context, hands, args, begun).await,
     };
     match (&args.out, &args.file) {
         (Some(out), _) => {
@@ -64,7 +57,9 @@ async fn accept_state(context: &Context, hands: &mut Hands, args: &cli::AcceptSt
                 return Ok(outdated(context, file, &signed, &now));
             }
             let (tally, void) = tally(context, hands, &open, (&signed, file)).await?;
-            let asked = PEOPLE.max(context.environment(&args.env.env)?.policy.approvals as usize);
+            let rules = answered("the rules of the last settled run", settled(hands.client())).await?;
+            let own = &context.environment(&args.env.env)?.policy;
+            let asked = acceptance::people_asked(rules.policy.as_ref(), own);
             if tally.count.len() < asked {
                 return Ok(unsigned(context, file, (&tally, &void), asked));
             }
@@ -79,11 +74,32 @@ async fn accept_state(context: &Context, hands: &mut Hands, args: &cli::AcceptSt
     }
 }
 
+/// Either this very state was accepted already, by an attempt whose answer was lost perhaps, or nothing is to accept.
+async fn nothing_open(
+    context: &Context,
+    hands: &Hands,
+    args: &cli::AcceptState,
+    begun: Instant,
+) -> anyhow::Result<Exit> {
+    if let Some(signed) = args.file.as_deref().map(read).transpose()? {
+        let ended = answered("the run's end", run::ending(hands.client(), &signed.run)).await?;
+        if let Some((Ending::Accepted, reason, retained)) = ended {
+            let (run, ending) = (signed.run, Ending::Accepted);
+            let carried = Carried::Settled { run, ending, reason, retained };
+            let version = signed.live.map_or_else(|| "nothing".to_string(), |live| live.version);
+            return Ok(resume::report(context, &carried, &version, None, begun));
+        }
+    }
+    let text = "nothing is stuck here, so there is nothing to accept. Exit 0.";
+    context.output.result(&json!({ "end": "nothing", "exit": 0 }), text);
+    Ok(Exit::Done)
+}
+
 fn write(context: &Context, acceptance: &Acceptance, out: &Path) -> anyhow::Result<Exit> {
     plan_file::write(out, &canonical::to_bytes(acceptance))?;
     let hash = acceptance.hash();
     let text = format!(
-        "{}\n  = next: {PEOPLE} approvers sign it: nica approve {file}; then nica accept-state --env {env} --file {file}",
+        "{}\n  = next: two approvers at least sign it: nica approve {file}; then nica accept-state --env {env} --file {file}",
         context.output.acceptance(acceptance),
         file = out.display(),
         env = acceptance.env,

@@ -6,10 +6,23 @@
 use crate::exit::Exit;
 use nica_effects::carry::LOST_TRIES;
 use nica_effects::failure::Failure;
-use nica_effects::hands::Hands;
+use nica_effects::hands::{Access, Hands};
+use nica_effects::open;
+
+/// What a command does under the lease, in a schema that is there.
+pub(super) async fn under_lease(
+    access: Access,
+    attempt: impl AsyncFn(&mut Hands) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    open::genesis(&access).await?;
+    let mut hands = Hands::take(access).await?;
+    let answer = until_answered(&mut hands, attempt).await;
+    hands.release().await;
+    answer
+}
 
 /// Try until an answer comes, each time under the next number, at most `LOST_TRIES` times.
-pub(super) async fn until_answered(
+async fn until_answered(
     hands: &mut Hands,
     attempt: impl AsyncFn(&mut Hands) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {

@@ -3,7 +3,7 @@
 //! Forward only, by the same gates and approvals as a deploy. What is open is finished first; the release is the live
 //! one, from its file or from the records.
 
-use super::again::until_answered;
+use super::again::under_lease;
 use super::certify;
 use super::context::Context;
 use super::deploy::{Wish, absolute, go};
@@ -30,12 +30,8 @@ pub(super) async fn run(context: &Context, args: &cli::Contract) -> anyhow::Resu
     let env = &args.env.env;
     let access = context.access(env, context.output.sink(&format!("contracts → {env}")))?;
     let asked = Contracts::asked(args)?;
-    open::genesis(&access).await?;
     asked.certify_ahead(context, &access).await;
-    let mut hands = Hands::take(access).await?;
-    let answer = until_answered(&mut hands, async |hands| contract(context, hands, env, &asked).await).await;
-    hands.release().await;
-    answer
+    under_lease(access, async |hands| contract(context, hands, env, &asked).await).await
 }
 
 /// What the command line asks for, its files read.

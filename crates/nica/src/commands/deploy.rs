@@ -1,6 +1,6 @@
 //! `nica deploy`: finish what is open, plan, gate, open, carry to an end.
 
-use super::again::until_answered;
+use super::again::under_lease;
 use super::certify;
 use super::context::Context;
 use super::gathering::{Asked, gather};
@@ -40,15 +40,10 @@ pub(super) async fn run(context: &Context, args: &cli::Deploy) -> anyhow::Result
 async fn start(context: &Context, env: &str, wish: Option<Wish>) -> anyhow::Result<Exit> {
     let what = wish.as_ref().map_or("the release before", |wish| &wish.source.file.release.version);
     let access = context.access(env, context.output.sink(&format!("{what} → {env}")))?;
-    open::genesis(&access).await?;
     if let Some(wish) = &wish {
         certify::ahead(context, &access, &wish.source.file, Phase::Expand).await;
     }
-    let mut hands = Hands::take(access).await?;
-    let answer =
-        until_answered(&mut hands, async |hands| deploy(context, hands, env, wish.as_ref()).await).await;
-    hands.release().await;
-    answer
+    under_lease(access, async |hands| deploy(context, hands, env, wish.as_ref()).await).await
 }
 
 /// A deploy of an earlier release, by the same rules.

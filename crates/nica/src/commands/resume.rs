@@ -1,6 +1,6 @@
 //! `nica resume`: finish an open run, whoever opened it. `deploy` does the same before it plans.
 
-use super::again::until_answered;
+use super::again::under_lease;
 use super::context::Context;
 use crate::exit::Exit;
 use crate::output;
@@ -16,11 +16,7 @@ use std::time::Instant;
 
 pub(super) async fn run(context: &Context, env: &str) -> anyhow::Result<Exit> {
     let access = context.access(env, context.output.sink(env))?;
-    open::genesis(&access).await?;
-    let mut hands = Hands::take(access).await?;
-    let answer = until_answered(&mut hands, async |hands| resume(context, hands).await).await;
-    hands.release().await;
-    answer
+    under_lease(access, async |hands| resume(context, hands).await).await
 }
 
 async fn resume(context: &Context, hands: &mut Hands) -> anyhow::Result<Exit> {

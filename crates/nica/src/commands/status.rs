@@ -137,7 +137,9 @@ impl Open {
                 format!("nica resume --env {env}, or nica abort --env {env}")
             }
             None if self.how() == Some(How::Stuck) => {
-                format!("mend it, then nica resume --env {env}; or nica deploy a newer release")
+                format!(
+                    "mend it, then nica resume --env {env}; or nica deploy a newer release; or nica accept-state --env {env}"
+                )
             }
             None => format!("nica resume --env {env}"),
             Some(_) if committed || self.run.direction == Direction::Back => {

@@ -71,7 +71,8 @@ async fn two_people_accept_what_is_there_and_it_is_the_baseline_then() {
                   jsonb_array_elements(entry::jsonb -> 'approvals') a";
     assert_eq!(text(client, signed).await, "ana rui", "used up, and on record");
     let again = stuck.place.nica(&accept).await;
-    expect(&again, 0, "nothing");
+    expect(&again, 0, "accepted");
+    assert_eq!(stuck.stands().await[3], "live accepted", "once");
 
     // What comes next goes forward from there.
     stuck.place.exec("serve");

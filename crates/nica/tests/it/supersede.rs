@@ -81,7 +81,10 @@ async fn a_newer_release_takes_the_place_of_a_run_that_is_stuck() {
     assert_eq!(open["state"], "stuck", "{status:#?}");
     let reason = open["reason"].as_str().unwrap_or_default();
     assert!(reason.starts_with("api of the baseline does not come back: crash loop"), "{status:#?}");
-    assert_eq!(open["next"], "mend it, then nica resume --env dev; or nica deploy a newer release");
+    assert_eq!(
+        open["next"],
+        "mend it, then nica resume --env dev; or nica deploy a newer release; or nica accept-state --env dev"
+    );
 
     stuck.place.exec("serve");
     let three = stuck.place.release("3", &[]).await;
