@@ -147,7 +147,8 @@ impl Target {
         }
     }
 
-    /// Comes back as soon as something differs from what `since` named, at the latest after `limit`; up to where the target
+    /// Comes back as soon as something differs from what `since` named, at the latest after `limit`, of a cluster
+    /// a second at least; up to where the target
     /// was seen then, where that is told.
     pub async fn watch(&self, since: Option<&Cursor>, limit: Duration) -> Result<Option<Cursor>, Failure> {
         match (self, since) {

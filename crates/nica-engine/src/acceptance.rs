@@ -7,7 +7,7 @@ use crate::canonical::Digest;
 use crate::effect::{Desired, Effect};
 use crate::plan::{Live, Plan, Status};
 use crate::policy::{self, Policy};
-use crate::world::{ComponentSeen, World};
+use crate::world::{AnchorSeen, ComponentSeen, World};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,6 +40,10 @@ pub enum Unacceptable {
          old one's; bring it to one of them first"
     )]
     Stranger { component: String, generation: String },
+    #[error(
+        "accept a run whose created objects still belong to it: delete ConfigMap {0} with --cascade=orphan, or with what it owns, first"
+    )]
+    Anchored(String),
     #[error("accept a state without a reason: say why with --reason")]
     NoReason,
 }
@@ -70,6 +74,12 @@ impl Acceptance {
     ) -> Result<Acceptance, Unacceptable> {
         if reason.trim().is_empty() {
             return Err(Unacceptable::NoReason);
+        }
+        if world.anchor != AnchorSeen::Absent {
+            return Err(Unacceptable::Anchored(format!(
+                "nica-run-{}",
+                stuck.plan.anchor_of(stuck.run).unwrap_or(stuck.run)
+            )));
         }
         let plan = stuck.plan;
         let migrations = plan.steps.iter().filter_map(Effect::migration);

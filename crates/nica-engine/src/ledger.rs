@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 /// The newest that this program reads.
 pub const ENTRY_FORMAT: u32 = 2;
-/// Of entries that a program reads which knows of no acceptance.
+/// Of entries that a program reads which knows neither contract runs nor acceptance.
 pub const ENTRY_FORMAT_1: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -49,11 +49,6 @@ pub(super) fn is_anchor(object: &Value) -> bool {
 }
 
 pub(super) fn anchors(objects: &BTreeMap<String, Value>) -> BTreeMap<String, AnchorSeen> {
-    let seen = |object: &Value| AnchorSeen {
-        uid: object::uid(object).to_string(),
-        resource_version: object::version(object).to_string(),
-        going: object::is_going(object),
-    };
     let anchors = objects.values().filter(|object| is_anchor(object));
     anchors
         .map(|object| (object::annotation(object, RUN).unwrap_or_default().to_string(), seen(object)))

@@ -6,6 +6,7 @@
 use super::error::{ClusterError, Meaning, Unanswered, meaning, refusal};
 use super::names::MANAGER;
 use super::{Cluster, object};
+use futures_util::AsyncReadExt as _;
 use kube::core::discovery::ApiResource;
 use kube::core::params::{ListParams, VersionMatch};
 use kube::core::{DynamicObject, Request, Resource as _, Status};
@@ -217,6 +218,26 @@ impl Cluster {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(Unanswered::Lost(format!("none came within {} s", ANSWER_LIMIT.as_secs()))),
         }
+    }
+
+    /// As `send`, of what others say: no more of it than `bytes_max`.
+    pub(super) async fn send_bounded(
+        &self,
+        request: http::Request<Vec<u8>>,
+        bytes_max: u64,
+    ) -> Result<String, Unanswered> {
+        let asked = async {
+            let answer = self.inner.client.request_stream(request).await?;
+            let mut text = String::new();
+            let read = answer.take(bytes_max + 1).read_to_string(&mut text).await;
+            read.map_err(|error| Unanswered::Lost(error.to_string()))?;
+            if text.len() as u64 > bytes_max {
+                return Err(Unanswered::Lost(format!("it is longer than {bytes_max} bytes")));
+            }
+            Ok(text)
+        };
+        let late = |_| Unanswered::Lost(format!("none came within {} s", ANSWER_LIMIT.as_secs()));
+        tokio::time::timeout(ANSWER_LIMIT, asked).await.map_err(late)?
     }
 
     /// A 403 that stays is a missing permission, or an admission or a quota that says no: only asking tells them apart.

@@ -60,8 +60,11 @@ impl From<kube::Error> for Unanswered {
                 Unanswered::NotSent(root(error.as_ref()))
             }
             kube::Error::Service(error) => Unanswered::Lost(root(error.as_ref())),
-            // Credentials are made before anything is sent.
-            kube::Error::Auth(error) => Unanswered::NotSent(error.to_string()),
+            // Credentials are made before anything is sent. What a plugin printed may be one.
+            kube::Error::Auth(_) => Unanswered::NotSent(
+                "the kubeconfig's credentials could not be had; try kubectl with the same context"
+                    .to_string(),
+            ),
             other => Unanswered::Lost(root(&other)),
         }
     }

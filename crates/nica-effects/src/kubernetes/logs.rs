@@ -5,6 +5,7 @@ use super::doom::LogSource;
 use super::{Cluster, ClusterError};
 use kube::core::Request;
 use kube::core::subresource::LogParams;
+use std::time::Duration;
 
 /// Which log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Log {
 /// Twenty lines of a stack trace are long; a megabyte of one line is no line.
 const BYTES_MAX: i64 = 64 * 1024;
 const LINE_CHARS: usize = 500;
+/// A node that is away answers late; going back does not wait for its words.
+const EVIDENCE_LIMIT: Duration = Duration::from_secs(2);
 
 impl Cluster {
     /// Oldest line first. A container that is not there, or logged nothing, has none.
@@ -47,10 +50,11 @@ impl Cluster {
             lines_max,
         };
         for previous in [source.previous, !source.previous] {
-            match self.log(&log(previous)).await {
-                Ok(lines) if !lines.is_empty() => return lines,
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "no last words"),
+            match tokio::time::timeout(EVIDENCE_LIMIT, self.log(&log(previous))).await {
+                Ok(Ok(lines)) if !lines.is_empty() => return lines,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "no last words"),
+                Err(_) => return Vec::new(),
             }
         }
         Vec::new()

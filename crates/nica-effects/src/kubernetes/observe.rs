@@ -119,7 +119,7 @@ impl Cluster {
         versions: &mut BTreeMap<String, Listed>,
     ) -> Result<BTreeMap<String, Value>, ClusterError> {
         let kinds = self.kinds().await?;
-        let mut wanted: BTreeSet<&str> = BTreeSet::from(["ConfigMap"]);
+        let mut wanted: BTreeSet<&str> = BTreeSet::from(["ConfigMap", "Secret"]);
         for component in &scope.components {
             wanted.insert(&kinds.component(component)?.0.kind);
         }

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// A pod that takes longer is as good as silent.
 const SCRAPE_LIMIT: Duration = Duration::from_secs(2);
+/// A pod that says more is no pod of ours, and must not fill our memory.
+const BODY_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const PORTS: [&str; 2] = ["metrics", "admin"];
 
 /// By component and generation.
@@ -49,7 +51,7 @@ impl Cluster {
         let url = format!("{}/{}:{port}/proxy{path}", self.path(resource), pod.metadata.name);
         let request = http::Request::get(&url).body(Vec::new()).ok()?;
         let about = About::new("scrape", "Pod", &pod.metadata.name);
-        match tokio::time::timeout(SCRAPE_LIMIT, self.send(request)).await {
+        match tokio::time::timeout(SCRAPE_LIMIT, self.send_bounded(request, BODY_BYTES_MAX)).await {
             Ok(Ok(text)) => Some((component, pod.generation(), replica(&pod.metadata.name), text)),
             _ => {
                 tracing::debug!(pod.name = pod.metadata.name, "no answer to {}", about.what);

@@ -5,6 +5,7 @@
 
 use super::anchor::AnchorSeen;
 
+use super::admit::check_fence;
 use super::api::{About, No, as_manager, body};
 use super::error::{ClusterError, Meaning};
 use super::managed::{Conflict, conflicts, converted};
@@ -127,6 +128,7 @@ impl Cluster {
         }
         let stale = || ClusterError::Stale { object: wanted.component.to_string() };
         let there = self.get(&resource, name).await?.ok_or_else(stale)?;
+        check_fence(wanted.component, &there, Some(wanted.fence))?;
         match owner(&there, Some(&anchor.1.uid)) {
             // Collected soon: the next look waits for it.
             _ if object::is_going(&there) => Err(stale()),
@@ -241,11 +243,11 @@ impl Cluster {
         let object = format!("{}/{}", on.resource.kind, on.name);
         let about = About::new(verb, &on.resource.kind, on.name);
         match no {
-            No::Said(Meaning::Conflict | Meaning::NotFound, status) if !on.uid.is_empty() => {
+            No::Said(Meaning::Conflict | Meaning::NotFound, _) if !on.uid.is_empty() => {
                 match self.get(on.resource, on.name).await {
                     Ok(Some(there)) if object::uid(&there) == on.uid => ClusterError::Stale { object },
                     Ok(_) => ClusterError::Vanished { object },
-                    Err(_) => about.refused(&status),
+                    Err(error) => error,
                 }
             }
             // Of a create: a quota was counted by two at once.

@@ -65,6 +65,13 @@ pub async fn append(
     Ok(sealed.anchor())
 }
 
+impl Closing<'_> {
+    /// A program that knows the first format only would not know this end.
+    fn is_new_to_format_1(&self) -> bool {
+        matches!(self.ending, Ending::Contracted | Ending::Accepted)
+    }
+}
+
 async fn entry(tx: &Transaction<'_>, run: &OpenRun, closing: &Closing<'_>) -> Result<Entry, RecordError> {
     let plan = &run.plan;
     let times = "SELECT opened_at, now() FROM nica.run WHERE id = $1";
@@ -72,7 +79,7 @@ async fn entry(tx: &Transaction<'_>, run: &OpenRun, closing: &Closing<'_>) -> Re
     let steps = steps(tx, &run.id).await?;
     let judged = run.judged.clone();
     Ok(Entry {
-        format: if closing.accepted.is_some() { ENTRY_FORMAT } else { ENTRY_FORMAT_1 },
+        format: if closing.is_new_to_format_1() { ENTRY_FORMAT } else { ENTRY_FORMAT_1 },
         n: 0,
         prev: genesis(),
         service: plan.service.clone(),

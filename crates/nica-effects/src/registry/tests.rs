@@ -105,10 +105,13 @@ async fn a_token_is_had_where_the_registry_says() {
 
 #[tokio::test]
 async fn a_password_is_not_sent_over_plain_text_to_another_machine() {
-    let challenge = "WWW-Authenticate: Bearer realm=\"http://auth.example/token\"\r\n";
-    let (host, _) = registry(move |_, _| said("401 Unauthorized", challenge, "")).await;
-    let error = ask(&host, login(&host)).await.unwrap_err().to_string();
-    assert!(error.contains("without TLS at http://auth.example/token"), "{error}");
+    // The second one's host is what stands behind the @.
+    for realm in ["http://auth.example/token", "http://127.0.0.1:x@auth.example/token"] {
+        let challenge = format!("WWW-Authenticate: Bearer realm=\"{realm}\"\r\n");
+        let (host, _) = registry(move |_, _| said("401 Unauthorized", &challenge, "")).await;
+        let error = ask(&host, login(&host)).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("without TLS at {realm}")), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -94,8 +94,9 @@ impl Challenge {
     /// Where a token for this scope is had. Never over plain text from another machine: it may cost a password.
     pub(super) fn token_url(&self, scope: &str) -> Result<String, String> {
         let realm = self.words.get("realm").ok_or("the registry does not say where")?;
-        let host = realm.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or_default());
-        if host.is_some_and(|host| !is_loopback(host)) || (host.is_none() && !realm.starts_with("https://")) {
+        let at: http::Uri = realm.parse().map_err(|_| format!("it names no place to ask at: {realm}"))?;
+        let plain = at.scheme_str() == Some("http") && at.host().is_some_and(is_loopback);
+        if !plain && at.scheme_str() != Some("https") {
             return Err(format!("it would be asked without TLS at {realm}"));
         }
         let scope = self.words.get("scope").map_or(scope, String::as_str);

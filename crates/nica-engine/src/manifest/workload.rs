@@ -126,10 +126,22 @@ fn number(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// The same workload before it was made effective. That it runs nothing follows from its replicas, 0, when it is sent;
-/// here it gets a mark, because what is asked for at first and what is asked for then are two configurations.
+/// The same workload before it was made effective: it runs nothing, and carries a mark that says why.
 pub(super) fn inert(value: &Value) -> Value {
     let mut inert = value.clone();
+    if let Some(spec) = table(&mut inert, "spec") {
+        match text(value, "/kind") {
+            "Deployment" | "StatefulSet" => spec.insert("replicas".into(), 0.into()),
+            "Job" | "CronJob" => spec.insert("suspend".into(), true.into()),
+            _ => None,
+        };
+    }
+    if text(value, "/kind") == "DaemonSet"
+        && let Some(selector) = pods(&mut inert).and_then(|pods| table(pods, "nodeSelector"))
+    {
+        // No node has it.
+        selector.insert(names::INERT.into(), "true".into());
+    }
     if let Some(annotations) = table(&mut inert["metadata"], "annotations") {
         annotations.insert(names::INERT.into(), "true".into());
     }

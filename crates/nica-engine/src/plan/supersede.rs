@@ -41,6 +41,8 @@ pub struct Doomed<'a> {
 pub enum Unfit {
     #[error("run {0} has committed, so it can only go forward")]
     Committed(String),
+    #[error("run {0} applies contracts, and none of them goes back; finish it with nica resume")]
+    Contract(String),
     #[error("release {0} is the one that is stuck; deploy a newer one")]
     Same(String),
     #[error("release {version} does not bring {migration} as run {run} applied it")]
@@ -59,7 +61,10 @@ pub enum Unfit {
 /// The release cannot take over what the old run did.
 pub fn supersede(target: Target<'_>, world: &World, old: &Doomed<'_>) -> Result<Plan, Unfit> {
     let (run, version) = (old.run.to_string(), target.release.version.clone());
-    if old.plan.committed(old.statuses) || old.plan.is_contract() {
+    if old.plan.is_contract() {
+        return Err(Unfit::Contract(run));
+    }
+    if old.plan.committed(old.statuses) {
         return Err(Unfit::Committed(run));
     }
     if old.plan.release == target.release.hash() {

@@ -20,7 +20,7 @@ pub struct Outlook {
 /// The line, once being on time is impossible.
 pub fn judge(outlook: &Outlook) -> Option<String> {
     let Outlook { limit_ms, passed_ms, missing, next_probe_in_ms } = *outlook;
-    let late = missing > 0 && passed_ms + next_probe_in_ms > limit_ms;
+    let late = missing > 0 && passed_ms.saturating_add(next_probe_in_ms) > limit_ms;
     late.then(|| {
         let left = limit_ms.saturating_sub(passed_ms);
         format!("{missing} replicas are not ready and {left} ms of {limit_ms} ms are left")

@@ -44,7 +44,8 @@ fn end(init: &Init) -> Result<()> {
         if proc::began(init.pid) == Some(init.began) {
             let _ = proc::signal(init.pid, Signal::KILL);
         }
-        processes(&init.namespace).is_empty().then_some(())
+        // A namespace's first process ends after all others; its number may belong to another namespace by then.
+        (proc::began(init.pid) != Some(init.began) || !proc::alive(init.pid)).then_some(())
     })
 }
 

@@ -24,8 +24,7 @@ pub(crate) struct Guard(Child);
 impl Guard {
     pub(crate) fn of(home: &Path, keep: bool) -> Result<Guard> {
         let mut command = Command::new(proc::this_program());
-        // A process group of its own: an interrupt from the terminal is not for it.
-        command.arg0("kill-sweep-guard").args(["test", "kill", GUARD]).arg(home).process_group(0);
+        command.arg0("kill-sweep-guard").args(["test", "kill", GUARD]).arg(home);
         command.args(keep.then_some(KEEP));
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         Ok(Guard(command.spawn().context("start a guard")?))
@@ -41,6 +40,9 @@ impl Drop for Guard {
 
 /// What a guard does: waits for the end of its input, then ends every process of this folder and removes it.
 pub(crate) fn watch(home: &Path, keep: bool) -> Result<()> {
+    // Neither the terminal's interrupts nor the end of the sweep's session are for us: what the sweep started has left that
+    // session too.
+    rustix::process::setsid().context("leave the session of the sweep")?;
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     let ended = end_all(home);
     if !keep && is_a_sweeps(home) {

@@ -26,7 +26,7 @@ use anyhow::{Context as _, Result, bail};
 use fault::Struck;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use users::Users;
+use users::{Judged, Users};
 
 const RUNS_MAX: usize = 3;
 /// In which a supervisor would begin what a late word asked of it.
@@ -110,7 +110,11 @@ impl<'a> Stage<'a> {
         self.judge(&ended, "after the run that was left alone");
         self.let_go()?;
         self.judge_for_a_while(&ended);
-        self.wrong.extend(self.users.judge(&self.world.timeline));
+        match self.users.judge(&self.world.timeline) {
+            Judged::Served => {}
+            Judged::Unmeasured => self.unreached = true,
+            Judged::Waited(why) => self.wrong.push(why),
+        }
         self.judge_rows()
     }
 

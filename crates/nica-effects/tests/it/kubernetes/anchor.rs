@@ -44,7 +44,7 @@ async fn run(world: &mut World, cluster: &Cluster) -> Vec<String> {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn forward_keeps_what_was_created_and_nobody_owns_it() {
-    let Some(mut world) = World::new("forward keeps what was created").await else { return };
+    let mut world = World::new("forward keeps what was created").await;
     let cluster = world.deployer().await;
     let created = run(&mut world, &cluster).await;
     release(&world, &cluster, Release::Orphan).await;
@@ -61,7 +61,7 @@ async fn forward_keeps_what_was_created_and_nobody_owns_it() {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn back_removes_what_was_created_before_the_anchor_is_gone() {
-    let Some(mut world) = World::new("back removes what was created").await else { return };
+    let mut world = World::new("back removes what was created").await;
     let cluster = world.deployer().await;
     let created = run(&mut world, &cluster).await;
     release(&world, &cluster, Release::Foreground).await;
@@ -76,7 +76,7 @@ async fn back_removes_what_was_created_before_the_anchor_is_gone() {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_arrives_after_its_run_has_settled_is_collected() {
-    let Some(mut world) = World::new("a create that arrives late").await else { return };
+    let mut world = World::new("a create that arrives late").await;
     let cluster = world.deployer().await;
     let anchor = anchored(&cluster).await;
     release(&world, &cluster, Release::Foreground).await;
@@ -85,7 +85,7 @@ async fn a_create_that_arrives_after_its_run_has_settled_is_collected() {
     let wanted =
         Wanted { component: "ConfigMap/late", desired: &desired, configuration: &configuration, fence: 7 };
     let created = cluster.create(wanted, (&anchor.0, &anchor.1)).await;
-    println!("the API server said: {created:?}");
+    created.expect("nobody tells a late create from another; its owner is gone");
     let took = until("it is collected", SOON, async || world.object("ConfigMap/late").await.is_none()).await;
     println!("collected after {took:?}");
     world.end().await;
@@ -94,7 +94,7 @@ async fn a_create_that_arrives_after_its_run_has_settled_is_collected() {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_anchor_that_arrives_late_is_swept_at_the_next_admission() {
-    let Some(world) = World::new("an anchor that arrives late").await else { return };
+    let world = World::new("an anchor that arrives late").await;
     let cluster = world.deployer().await;
     anchored(&cluster).await;
     let open = Scope { anchor: Some(RUN.to_string()), ..Scope::default() };
@@ -109,7 +109,7 @@ async fn an_anchor_that_arrives_late_is_swept_at_the_next_admission() {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn creating_twice_is_creating_once_and_a_foreign_object_is_not_ours() {
-    let Some(mut world) = World::new("creating twice").await else { return };
+    let mut world = World::new("creating twice").await;
     let cluster = world.deployer().await;
     let anchor = anchored(&cluster).await;
     let configuration = config_map("settings", "x");
@@ -140,7 +140,7 @@ async fn creating_twice_is_creating_once_and_a_foreign_object_is_not_ours() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_was_decided_on_another_version_is_refused() {
     use nica_effects::kubernetes::Order;
-    let Some(mut world) = World::new("a deletion on another version").await else { return };
+    let mut world = World::new("a deletion on another version").await;
     let cluster = world.deployer().await;
     let anchor = anchored(&cluster).await;
     world.bring(&cluster, 7, (&anchor, &config_map("settings", "x"), 0)).await;

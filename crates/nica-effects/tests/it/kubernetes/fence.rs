@@ -13,12 +13,12 @@ fn here() -> Scope {
     Scope { anchor: Some("r1".to_string()), ..scope([COMPONENT]) }
 }
 
-async fn with_settings(test: &str) -> Option<World> {
-    let mut world = World::new(test).await?;
+async fn with_settings(test: &str) -> World {
+    let mut world = World::new(test).await;
     let cluster = world.deployer().await;
     let anchor = cluster.create_anchor(Anchor { run: "r1", fence: 1 }).await.expect("an anchor");
     world.bring(&cluster, 1, (&("r1".to_string(), anchor), &config_map("settings", "one"), 0)).await;
-    Some(world)
+    world
 }
 
 async fn value(world: &World) -> String {
@@ -29,9 +29,7 @@ async fn value(world: &World) -> String {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_was_decided_before_a_higher_fence_is_refused() {
-    let Some(mut world) = with_settings("a write that was decided before a higher fence").await else {
-        return;
-    };
+    let mut world = with_settings("a write that was decided before a higher fence").await;
     let (old, new) = (world.deployer().await, world.deployer().await);
     old.admit(5, &here()).await.expect("5 is admitted");
     let kept = world.kept(&old, 5, COMPONENT).await;
@@ -54,7 +52,7 @@ async fn a_write_that_was_decided_before_a_higher_fence_is_refused() {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fence_stands_through_every_apply_and_belongs_to_none() {
-    let Some(mut world) = with_settings("the fence stands through every apply").await else { return };
+    let mut world = with_settings("the fence stands through every apply").await;
     let cluster = world.deployer().await;
     cluster.admit(7, &here()).await.expect("7 is admitted");
     for text in ["a", "b"] {
@@ -71,7 +69,7 @@ async fn the_fence_stands_through_every_apply_and_belongs_to_none() {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_and_changed_or_went_is_refused() {
-    let Some(mut world) = with_settings("what was read and changed or went").await else { return };
+    let mut world = with_settings("what was read and changed or went").await;
     let cluster = world.deployer().await;
     cluster.admit(2, &here()).await.expect("2 is admitted");
     let wish = config_map("settings", "ours");
@@ -100,7 +98,7 @@ async fn what_was_read_and_changed_or_went_is_refused() {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_deployers_that_race_the_lower_one_writes_nothing_after_admission() {
-    let Some(world) = with_settings("of two deployers that race").await else { return };
+    let world = with_settings("of two deployers that race").await;
     let mut fence = 10;
     for round in 0..8 {
         let (low, high) = (fence, fence + 1);
@@ -141,7 +139,7 @@ async fn write_on(
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_of_another_environment_are_left_alone() {
-    let Some(world) = with_settings("objects of another environment").await else { return };
+    let world = with_settings("objects of another environment").await;
     let cluster = world.deployer().await;
     let foreign = json!({ "metadata": { "annotations": { "nica/environment": "env-2" } } });
     world.edit(COMPONENT, &foreign).await;

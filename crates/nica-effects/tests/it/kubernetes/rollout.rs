@@ -10,7 +10,7 @@ const WEB: &str = "Deployment/web";
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workload_is_born_inert_rolls_and_is_taken_back_until_no_pod_is_left() {
-    let Some(mut world) = World::new("a workload is born inert").await else { return };
+    let mut world = World::new("a workload is born inert").await;
     let cluster = world.deployer().await;
     let anchor =
         ("r".to_string(), cluster.create_anchor(Anchor { run: "r", fence: 1 }).await.expect("an anchor"));
@@ -54,7 +54,7 @@ async fn a_workload_is_born_inert_rolls_and_is_taken_back_until_no_pod_is_left()
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_that_a_quota_refuses_doom_the_component() {
-    let Some(mut world) = World::new("pods that a quota refuses").await else { return };
+    let mut world = World::new("pods that a quota refuses").await;
     let quota = json!({
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "none" },
         "spec": { "hard": { "pods": "0" } },

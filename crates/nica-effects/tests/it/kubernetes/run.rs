@@ -215,7 +215,7 @@ fn ended(carried: &Carried) -> Option<Ending> {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_goes_live_and_the_next_one_goes_back_whole() {
-    let Some(world) = World::new("a release goes live and the next one goes back").await else { return };
+    let world = World::new("a release goes live and the next one goes back").await;
     let database = ScratchCluster::start().await.expect("a scratch cluster starts");
     let url = database.create_database("records").await.expect("a database");
     let env = Environment { world, url };
@@ -264,8 +264,8 @@ async fn a_release_goes_live_and_the_next_one_goes_back_whole() {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_changes_or_deletes_while_nothing_runs_is_drift() {
-    let Some(world) = World::new("what a person changes is drift").await else { return };
-    let Ok(database) = ScratchCluster::start().await else { return world.end().await };
+    let world = World::new("what a person changes is drift").await;
+    let database = ScratchCluster::start().await.expect("a scratch cluster starts");
     let url = database.create_database("records").await.expect("a database");
     let env = Environment { world, url };
     let release = Manifests(vec![settings("settings-a"), service(80)]);

@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 const SETTINGS: &str = "ConfigMap/settings";
 
-async fn with_settings(world: Option<World>) -> Option<(World, Cluster)> {
-    let mut world = world?;
+async fn with_settings(mut world: World) -> (World, Cluster) {
     let cluster = world.deployer().await;
     let anchor =
         ("r".to_string(), cluster.create_anchor(Anchor { run: "r", fence: 1 }).await.expect("an anchor"));
     world.bring(&cluster, 1, (&anchor, &config_map("settings", "one"), 0)).await;
-    Some((world, cluster))
+    (world, cluster)
 }
 
 async fn look(world: &World, cluster: &Cluster) -> Sighting {
@@ -23,10 +22,7 @@ async fn look(world: &World, cluster: &Cluster) -> Sighting {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_ends_when_something_differs_and_not_before() {
-    let Some((world, cluster)) = with_settings(World::new("a wait ends when something differs").await).await
-    else {
-        return;
-    };
+    let (world, cluster) = with_settings(World::new("a wait ends when something differs").await).await;
     let seen = look(&world, &cluster).await;
     let begun = Instant::now();
     assert!(!cluster.watch(&seen, Duration::from_millis(700)).await.expect("a wait"), "nothing differs");
@@ -55,11 +51,7 @@ async fn a_wait_ends_when_something_differs_and_not_before() {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_the_server_has_forgotten_ends_the_wait() {
-    let Some((world, cluster)) =
-        with_settings(World::new("a version that the server has forgotten").await).await
-    else {
-        return;
-    };
+    let (world, cluster) = with_settings(World::new("a version that the server has forgotten").await).await;
     let mut seen = look(&world, &cluster).await;
     seen.forget();
     let begun = Instant::now();
@@ -71,10 +63,7 @@ async fn a_version_that_the_server_has_forgotten_ends_the_wait() {
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
 async fn looks_and_waits_go_on_over_a_restart_of_the_api_server() {
-    let Some((mut world, cluster)) = with_settings(World::alone("a restart of the API server").await).await
-    else {
-        return;
-    };
+    let (mut world, cluster) = with_settings(World::alone("a restart of the API server").await).await;
     let server = world.api_server().expect("an API server that runs on this machine can be killed");
     let anchor = look(&world, &cluster).await.anchors["r"].clone();
     world.bring(&cluster, 1, (&("r".to_string(), anchor), &deployment("web", "web@1", Some(2)), 2)).await;

@@ -35,26 +35,20 @@ fn kubeconfig() -> Option<PathBuf> {
     std::env::var_os("NICA_TEST_KUBECONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-fn named(test: &str) -> Option<PathBuf> {
-    let named = kubeconfig();
-    assert!(
-        named.is_some(),
-        "{test} needs an API server: ./x test kubernetes, or name one by NICA_TEST_KUBECONFIG"
-    );
-    named
+fn named(test: &str) -> PathBuf {
+    let needs =
+        || panic!("{test} needs an API server: ./x test kubernetes, or name one by NICA_TEST_KUBECONFIG");
+    kubeconfig().unwrap_or_else(needs)
 }
 
 impl World {
-    /// None, and said so, where no cluster was named.
-    pub(super) async fn new(test: &str) -> Option<World> {
-        let kubeconfig = named(test)?;
-        Some(World::at(kubeconfig, Peace::Shared { _guard: USERS.read().await }).await)
+    pub(super) async fn new(test: &str) -> World {
+        World::at(named(test), Peace::Shared { _guard: USERS.read().await }).await
     }
 
     /// As `new`, while nobody else uses the API server.
-    pub(super) async fn alone(test: &str) -> Option<World> {
-        let kubeconfig = named(test)?;
-        Some(World::at(kubeconfig, Peace::Alone { _guard: USERS.write().await }).await)
+    pub(super) async fn alone(test: &str) -> World {
+        World::at(named(test), Peace::Alone { _guard: USERS.write().await }).await
     }
 
     async fn at(kubeconfig: PathBuf, peace: Peace) -> World {

@@ -70,12 +70,20 @@ fn what_is_asked_for_and_waited_for() {
         let inert = made.inert.as_ref().expect("a workload is born inert");
         assert_eq!(inert.replicas, 0);
         assert_eq!(inert.configuration["metadata"]["annotations"]["nica/inert"], "true");
+        let runs_nothing = match kind {
+            "Deployment" | "StatefulSet" => inert.configuration["spec"]["replicas"] == 0,
+            "DaemonSet" => {
+                inert.configuration["spec"]["template"]["spec"]["nodeSelector"]["nica/inert"] == "true"
+            }
+            _ => inert.configuration["spec"]["suspend"] == true,
+        };
+        assert!(runs_nothing, "{kind}: {}", inert.configuration);
         assert_ne!(inert.digest, made.applied.digest, "the inert {kind} is another configuration");
     };
     check("apps/v1", "Deployment", json!({}), 1, true);
     check("apps/v1", "StatefulSet", json!({ "replicas": 4 }), 4, true);
     check("apps/v1", "Deployment", json!({ "replicas": 0 }), 0, false);
-    check("apps/v1", "DaemonSet", json!({}), 1, true);
+    check("apps/v1", "DaemonSet", json!({ "template": { "spec": {} } }), 1, true);
     check("batch/v1", "Job", json!({}), 1, true);
     check("batch/v1", "Job", json!({ "suspend": true }), 0, false);
     check("batch/v1", "CronJob", json!({}), 1, false);

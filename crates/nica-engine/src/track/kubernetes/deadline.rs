@@ -116,7 +116,7 @@ fn earliest_ms(roll: &Roll<'_>) -> u64 {
     let waves = u64::from(unborn.div_ceil(at_once(roll).max(1)));
     match roll.wanted.kind {
         Kind::Job => 0,
-        _ => begun.max(waves * from_start).saturating_sub(STATUS_LAG_MS),
+        _ => begun.max(waves.saturating_mul(from_start)).saturating_sub(STATUS_LAG_MS),
     }
 }
 
@@ -155,6 +155,7 @@ fn from_start_ms(pod: &Pod) -> u64 {
 }
 
 fn delay_ms(probe: &Probe) -> u64 {
-    let rounds = u64::from(probe.success_threshold.saturating_sub(1)) * u64::from(probe.period_seconds);
-    (u64::from(probe.initial_delay_seconds) + rounds) * 1_000
+    let rounds =
+        u64::from(probe.success_threshold.saturating_sub(1)).saturating_mul(u64::from(probe.period_seconds));
+    u64::from(probe.initial_delay_seconds).saturating_add(rounds).saturating_mul(1_000)
 }

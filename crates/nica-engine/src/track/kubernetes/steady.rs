@@ -22,13 +22,13 @@ pub(super) fn vacuous_ms(container: &Container) -> u64 {
     if container.readiness_probe.is_some() || container.startup_probe.is_some() {
         return 0;
     }
-    UNPROBED_MS + container.liveness_probe.as_ref().map_or(0, no_after_ms)
+    UNPROBED_MS.saturating_add(container.liveness_probe.as_ref().map_or(0, no_after_ms))
 }
 
 /// How long a liveness probe needs at most to have a program killed that fails from the start.
 fn no_after_ms(probe: &Probe) -> u64 {
-    let rounds = u64::from(probe.period_seconds) * u64::from(probe.failure_threshold);
-    (u64::from(probe.initial_delay_seconds) + rounds) * 1_000
+    let rounds = u64::from(probe.period_seconds).saturating_mul(u64::from(probe.failure_threshold));
+    u64::from(probe.initial_delay_seconds).saturating_add(rounds).saturating_mul(1_000)
 }
 
 #[cfg(test)]

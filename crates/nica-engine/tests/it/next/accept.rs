@@ -6,6 +6,7 @@ use super::scene::{
 use nica_engine::acceptance::{Acceptance, Stuck, Unacceptable};
 use nica_engine::canonical::Digest;
 use nica_engine::plan::Status;
+use nica_engine::world::AnchorSeen;
 
 fn accept(scene: &Scene) -> Result<Acceptance, Unacceptable> {
     let stuck = Stuck { run: "prod-1", plan: &scene.plan, statuses: &scene.statuses };
@@ -66,6 +67,12 @@ fn what_no_release_of_the_run_knows_cannot_be_accepted() {
     let stranger = components_are_back(At::Serving).runs("api", Some("third"), &["third"]);
     let generation = generation("api", "third").to_string();
     assert_eq!(accept(&stranger), Err(Unacceptable::Stranger { component: "api".into(), generation }));
+}
+
+#[test]
+fn what_still_belongs_to_the_run_cannot_be_accepted() {
+    let owned = components_are_back(At::Serving).sees(|w| w.anchor = AnchorSeen::There);
+    assert_eq!(accept(&owned), Err(Unacceptable::Anchored("nica-run-prod-1".to_string())));
 }
 
 #[test]

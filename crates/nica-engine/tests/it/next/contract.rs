@@ -34,6 +34,16 @@ fn half() -> Scene {
 }
 
 #[test]
+fn no_release_takes_the_place_of_a_contract_run() {
+    let scene = contracts(forward(At::Open));
+    let why = super::supersede::taken(&scene, |_| {}).expect_err("it only goes forward").to_string();
+    assert_eq!(
+        why,
+        "run prod-7-aaaaaaaa applies contracts, and none of them goes back; finish it with nica resume"
+    );
+}
+
+#[test]
 fn contracts_go_forward_one_after_the_other() {
     check(vec![
         ("the place to restore to comes first", run(), "Perform(0)"),

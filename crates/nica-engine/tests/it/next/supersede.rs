@@ -79,7 +79,7 @@ fn release(scene: &Scene, change: impl FnOnce(&mut Release)) -> Release {
 }
 
 /// The steps of the plan that takes the scene's place, or why none can.
-fn taken(scene: &Scene, change: impl FnOnce(&mut Release)) -> Result<Vec<String>, Unfit> {
+pub(super) fn taken(scene: &Scene, change: impl FnOnce(&mut Release)) -> Result<Vec<String>, Unfit> {
     let release = release(scene, change);
     let secrets: BTreeMap<String, BTreeMap<String, SecretName>> = BTreeMap::new();
     let target = Target {

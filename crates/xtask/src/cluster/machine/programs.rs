@@ -46,7 +46,7 @@ impl Programs {
     fn spawn(&self, program: &Program) -> Result<u32> {
         let log = self.log(&program.name)?;
         let mut command = Command::new(&program.path);
-        command.args(&program.args).env_clear().env("PATH", SEARCHED).env("HOME", "/root");
+        command.args(&program.args).env_clear().env("PATH", SEARCHED).env("HOME", &self.home);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         Ok(command.spawn().with_context(|| format!("start {}", program.name))?.id())
     }

@@ -46,10 +46,12 @@ impl Users {
         }
     }
 
-    /// What was wrong.
-    pub(super) fn judge(&mut self, timeline: &Timeline) -> Option<String> {
-        let Seen { waits, late } = self.traffic.take()?.end();
-        let (since, until) = self.slept?;
+    /// Nothing is said where nobody was to come.
+    pub(super) fn judge(&mut self, timeline: &Timeline) -> Judged {
+        let (Some(traffic), Some((since, until))) = (self.traffic.take(), self.slept) else {
+            return Judged::Served;
+        };
+        let Seen { waits, late } = traffic.end();
         let before = waits.answered_in(self.came, since);
         let meanwhile = waits.met(since, until);
         let late = late.met(since, until);
@@ -63,18 +65,33 @@ impl Users {
     }
 }
 
+/// What the users say.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    Served,
+    /// The machine was too slow to tell: this is no proof of anything.
+    Unmeasured,
+    Waited(String),
+}
+
 fn stops_a_deployer(case: &Case) -> bool {
     let stops = |actor, how| actor == Actor::Deployer && matches!(how, How::Stop | How::StopRestart);
     [Some(&case.fault), case.second.as_ref()].into_iter().flatten().any(|f| stops(f.actor, f.how))
 }
 
-fn too_long(before: &Waits, meanwhile: &Waits, late: &Waits) -> Option<String> {
+fn too_long(before: &Waits, meanwhile: &Waits, late: &Waits) -> Judged {
     let limit = P99_MAX.max(before.p99() * NOISE).max(late.p99() * WAKES);
-    let wrong = meanwhile.are_enough() && meanwhile.p99() > limit;
-    wrong.then(|| {
-        let (limit, p99) = (limit.as_millis(), meanwhile.p99().as_millis());
-        format!("while the deployer was stopped, users waited up to {p99} ms (p99, {} requests); {limit} ms is the limit", meanwhile.count())
-    })
+    let p99 = meanwhile.p99();
+    if meanwhile.are_enough() && p99 <= P99_MAX {
+        return Judged::Served;
+    }
+    if !meanwhile.are_enough() || p99 <= limit {
+        return Judged::Unmeasured;
+    }
+    let (limit, p99, count) = (limit.as_millis(), p99.as_millis(), meanwhile.count());
+    Judged::Waited(format!(
+        "while the deployer was stopped, users waited up to {p99} ms (p99, {count} requests); {limit} ms is the limit"
+    ))
 }
 
 fn told(waits: &Waits) -> String {
@@ -104,16 +121,17 @@ mod tests {
     #[test]
     fn a_slow_machine_is_no_fault_and_few_requests_are_no_measure() {
         let waits = |count: u64, ms: u64| Waits::of((0..count).map(|_| Duration::from_millis(ms)));
-        let check = |before: Waits, meanwhile: Waits, late: u64, wrong: bool| {
-            assert_eq!(too_long(&before, &meanwhile, &waits(200, late)).is_some(), wrong);
+        let check = |before: Waits, meanwhile: Waits, late: u64, expected: &str| {
+            let judged = format!("{:?}", too_long(&before, &meanwhile, &waits(200, late)));
+            assert!(judged.starts_with(expected), "{judged}");
         };
-        check(waits(30, 5), waits(200, 100), 1, false);
-        check(waits(30, 5), waits(200, 101), 1, true);
-        check(waits(30, 50), waits(200, 150), 1, false);
-        check(waits(30, 50), waits(200, 151), 1, true);
-        check(waits(30, 5), waits(200, 150), 30, false);
-        check(waits(30, 5), waits(200, 151), 30, true);
-        check(waits(30, 5), waits(99, 900), 1, false);
-        check(waits(0, 0), waits(200, 101), 1, true);
+        check(waits(30, 5), waits(200, 100), 1, "Served");
+        check(waits(30, 5), waits(200, 101), 1, "Waited");
+        check(waits(30, 50), waits(200, 150), 1, "Unmeasured");
+        check(waits(30, 50), waits(200, 151), 1, "Waited");
+        check(waits(30, 5), waits(200, 150), 30, "Unmeasured");
+        check(waits(30, 5), waits(200, 151), 30, "Waited");
+        check(waits(30, 5), waits(99, 9), 1, "Unmeasured");
+        check(waits(0, 0), waits(200, 101), 1, "Waited");
     }
 }

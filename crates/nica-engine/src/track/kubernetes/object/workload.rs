@@ -65,7 +65,7 @@ impl Share {
             Share::Pods(pods) => *pods,
             Share::Percent(text) => {
                 let percent: u64 = text.trim_end_matches('%').parse().unwrap_or(100);
-                u32::try_from((u64::from(replicas) * percent).div_ceil(100)).unwrap_or(replicas)
+                u32::try_from(u64::from(replicas).saturating_mul(percent).div_ceil(100)).unwrap_or(replicas)
             }
         }
     }
