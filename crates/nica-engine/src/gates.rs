@@ -13,11 +13,16 @@ mod migration;
 mod promoted;
 mod quarantine;
 mod release_complete;
+mod window;
 
 pub use input::{Certificate, GateInput, Gathered};
 
-use crate::finding::{Finding, GateReport, Judged, Severity};
+use crate::approval::Wanted;
+use crate::finding::{Finding, GateReport, Judged};
+use crate::ledger::Waiver;
 use crate::release::Migration;
+use crate::waiver::Waivers;
+use std::collections::BTreeSet;
 
 /// A gate: what it is called, when it has something to judge, and its judgement.
 pub struct Gate {
@@ -29,13 +34,14 @@ pub struct Gate {
 }
 
 /// All gates, in the order in which they are told.
-pub const GATES: [Gate; 7] = [
+pub const GATES: [Gate; 8] = [
     release_complete::GATE,
     ci_green::GATE,
     quarantine::GATE,
     promoted::GATE,
     config::GATE,
     migration::GATE,
+    window::GATE,
     approval::GATE,
 ];
 
@@ -49,36 +55,34 @@ pub fn judge_migrations(migrations: &[Migration], certificates: &Gathered<Vec<Ce
 
 /// Every gate over the same input, waivers applied.
 pub fn judge(input: &GateInput) -> GateReport {
-    GateReport { gates: GATES.iter().map(|gate| judge_one(gate, input)).collect() }
+    let waivers = waivers(input);
+    let mut judged: Vec<Judged> = GATES.iter().map(|gate| judge_one(gate, input)).collect();
+    judged.iter_mut().flat_map(|gate| &mut gate.findings).for_each(|finding| waivers.apply(finding));
+    GateReport { gates: judged }
+}
+
+/// The waivers without which a gate would not pass: those that a run consumes which is opened now.
+pub fn waived(input: &GateInput) -> Vec<Waiver> {
+    let waivers = waivers(input);
+    let judged: Vec<Judged> = GATES.iter().map(|gate| judge_one(gate, input)).collect();
+    let findings = judged.iter().flat_map(|gate| &gate.findings);
+    let used: BTreeSet<&str> = findings.filter_map(|f| waivers.pass(f)).map(|w| w.nonce.as_str()).collect();
+    waivers.hold.iter().filter(|waiver| used.contains(waiver.nonce.as_str())).cloned().collect()
+}
+
+fn waivers(input: &GateInput) -> Waivers {
+    let (plan_hash, env, consumed) = (&input.plan_hash, input.env.as_str(), &input.consumed);
+    Waivers::of(&input.waivers, &input.people, &Wanted { plan_hash, env, now: input.now, consumed })
 }
 
 fn judge_one(gate: &Gate, input: &GateInput) -> Judged {
     let applies = (gate.applies)(input);
-    let mut findings = if applies { (gate.judge)(input) } else { Vec::new() };
-    for finding in &mut findings {
+    let findings = if applies { (gate.judge)(input) } else { Vec::new() };
+    for finding in &findings {
         let code = finding.id.strip_prefix(gate.id).and_then(|code| code.strip_prefix('/'));
         assert!(code.is_some_and(|c| gate.codes.contains(&c)), "{} is no finding of {}", finding.id, gate.id);
-        waive(finding, input);
     }
     Judged { gate: gate.id.to_string(), applies, findings }
-}
-
-/// A waiver turns a finding into a note that says who took it upon themselves, why and until when.
-fn waive(finding: &mut Finding, input: &GateInput) {
-    let fits = |waiver: &&crate::ledger::Waiver| {
-        (waiver.finding == finding.id || waiver.finding == finding.gate())
-            && waiver.until > input.now
-            && !waiver.reason.trim().is_empty()
-            && input.people.0.contains_key(&waiver.person)
-    };
-    if finding.severity == Severity::Note {
-        return;
-    }
-    if let Some(waiver) = input.waivers.iter().find(fits) {
-        finding.severity = Severity::Note;
-        let (person, until, reason) = (&waiver.person, waiver.until.to_minute(), &waiver.reason);
-        finding.evidence.push(format!("waived by {person} until {until}: {reason}"));
-    }
 }
 
 /// What `nica explain ID` prints: the section of the gate, for its id or the id of one of its findings.

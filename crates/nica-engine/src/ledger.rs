@@ -19,9 +19,17 @@ use crate::world::Verdict;
 use serde::{Deserialize, Serialize};
 
 /// The newest that this program reads.
-pub const ENTRY_FORMAT: u32 = 2;
-/// Of entries that a program reads which knows neither contract runs nor acceptance.
-pub const ENTRY_FORMAT_1: u32 = 1;
+pub const ENTRY_FORMAT: u32 = 3;
+
+/// The oldest format that says what an entry has to say: 2 knows contract runs and acceptance, 3 knows waivers by
+/// their nonce.
+pub fn format_of(ending: Ending, waivers: &[Waiver]) -> u32 {
+    match ending {
+        _ if !waivers.is_empty() => 3,
+        Ending::Contracted | Ending::Accepted => 2,
+        _ => 1,
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,6 +101,8 @@ pub struct Waiver {
     pub person: String,
     pub reason: String,
     pub until: Instant,
+    /// It was signed once and is used once.
+    pub nonce: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,17 +214,24 @@ fn verify_row(row: &Row, last: Option<&Anchor>) -> Result<Entry, FirstBad> {
     if row.prev != prev {
         return bad(format!("it follows {}, the entry before is {}", row.prev.short(), prev.short()));
     }
+    // Before anything else of it is read: a newer format may have what this program does not know.
+    if let Some(format) = newer(&row.entry) {
+        return bad(format!("it has format {format}, this nica reads up to {ENTRY_FORMAT}"));
+    }
     let entry: Entry = match canonical::read(row.entry.as_bytes()) {
         Ok(entry) => entry,
         Err(error) => return bad(format!("its text cannot be read: {error}")),
     };
-    if entry.format > ENTRY_FORMAT {
-        return bad(format!("it has format {}, this nica reads up to {ENTRY_FORMAT}", entry.format));
-    }
     if entry.n != n || entry.prev != prev {
         return bad("its text does not say what its row says".into());
     }
     Ok(entry)
+}
+
+/// The entry's format, where this program does not know it.
+fn newer(entry: &str) -> Option<u64> {
+    let entry: serde_json::Value = serde_json::from_str(entry).ok()?;
+    entry["format"].as_u64().filter(|format| *format > ENTRY_FORMAT.into())
 }
 
 fn reached(anchor: Option<&Anchor>, row: &Row) -> Result<(), FirstBad> {

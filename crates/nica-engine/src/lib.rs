@@ -25,6 +25,8 @@ pub mod span;
 pub mod track;
 pub mod undo;
 pub mod validate;
+pub mod waiver;
+pub mod window;
 pub mod world;
 
 pub use canonical::Digest;

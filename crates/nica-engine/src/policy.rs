@@ -7,6 +7,7 @@ use crate::canonical::Digest;
 use crate::release::ComponentConfig;
 use crate::signature::Key;
 use crate::span;
+use crate::window::Window;
 use serde::{Deserialize, Serialize};
 use std::cmp::{max, min};
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +66,9 @@ pub struct Policy {
     pub signers: BTreeMap<String, Signer>,
     pub validate: Validate,
     pub limits: Limits,
+    /// When a run may be opened: all of them must be open.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub windows: BTreeSet<Window>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -193,6 +197,7 @@ pub fn stricter(settled: Option<&Policy>, plan: &Policy) -> Policy {
         signers: stricter_signers(&settled.signers, &plan.signers),
         validate: stricter_validate(&settled.validate, &plan.validate),
         limits: plan.limits.clone(),
+        windows: settled.windows.union(&plan.windows).cloned().collect(),
     }
 }
 
@@ -248,6 +253,7 @@ pub(crate) mod testing {
             signers: BTreeMap::new(),
             validate: Validate::default(),
             limits: Limits::default(),
+            windows: BTreeSet::new(),
         }
     }
 }
@@ -268,6 +274,11 @@ mod tests {
         Signer { key: public(key), checks: checks.iter().map(|c| c.to_string()).collect() }
     }
 
+    fn window(hours: &str) -> Window {
+        let allow = vec![hours.to_string().try_into().unwrap()];
+        Window { allow, freeze: Vec::new(), zone: "America/Sao_Paulo".into() }
+    }
+
     /// Either order of the two policies gives the expected one.
     fn both_ways(a: Policy, b: Policy, expected: Policy) {
         assert_eq!(stricter(Some(&a), &b), expected);
@@ -279,7 +290,7 @@ mod tests {
         let secs = Duration::from_secs;
         let ratio = |millionths| Some(Ratio { millionths });
         type Case = (fn(&mut Policy), fn(&mut Policy));
-        let cases: [Case; 9] = [
+        let cases: [Case; 10] = [
             (|p| p.after = ["stage".into()].into(), |_| {}),
             (|p| p.soak = Duration::from_secs(9), |p| p.soak = Duration::from_secs(8)),
             (|p| p.approvals = 2, |p| p.approvals = 1),
@@ -289,6 +300,7 @@ mod tests {
             (|p| p.validate.error_ratio = Some(Ratio { millionths: 1 }), |p| p.validate.error_ratio = None),
             (|p| p.validate.dlq = Some(0), |p| p.validate.dlq = Some(3)),
             (|p| p.signers = [("ci".into(), signer(1, &["lint"]))].into(), |_| {}),
+            (|p| p.windows = [window("Mon-Thu 09:00-17:00")].into(), |_| {}),
         ];
         for (strict, loose) in cases {
             both_ways(with(strict), with(loose), with(strict));
@@ -301,6 +313,14 @@ mod tests {
             with(|p| p.after = ["stage".into()].into()),
             both,
         );
+    }
+
+    #[test]
+    fn a_new_window_does_not_open_the_old_one() {
+        let (old, new) = (window("Mon-Thu 09:00-17:00"), window("Mon-Fri 08:00-20:00"));
+        let with_window = |window: &Window| with(|p| p.windows = [window.clone()].into());
+        let both = with(|p| p.windows = [old.clone(), new.clone()].into());
+        both_ways(with_window(&old), with_window(&new), both);
     }
 
     #[test]
@@ -321,12 +341,13 @@ mod tests {
 
     #[test]
     fn every_rule_is_part_of_the_hash() {
-        let changes: [fn(&mut Policy); 5] = [
+        let changes: [fn(&mut Policy); 6] = [
             |p| p.soak = Duration::from_millis(1),
             |p| p.approvals = 1,
             |p| p.signers = [("ci".into(), signer(1, &[]))].into(),
             |p| p.validate.dlq = Some(0),
             |p| p.limits.drain = Duration::from_millis(1),
+            |p| p.windows = [window("Fri 09:00-16:00")].into(),
         ];
         for change in changes {
             assert_ne!(with(change).hash(), lax().hash());

@@ -41,12 +41,17 @@ pub(crate) enum Command {
     /// Make and inspect the immutable release file; sign evidence over its hash.
     #[command(subcommand)]
     Release(Release),
+    /// Say what is missing or wrong before anything is tried, each with its remedy.
+    #[command(
+        after_help = "Examples:\n  nica doctor              this machine and every environment\n  nica doctor --env prod\n\nExit 0: all is right; 1: something is wrong; 13: something could not be looked at."
+    )]
+    Doctor(MaybeEnv),
     /// Say what would happen, as a diff, with gates; write the plan file.
     #[command(after_help = "Example:\n  nica plan --env prod --release nica-2026.11.3.nica --out prod.plan")]
     Plan(Plan),
     /// Plan if needed, gate, apply, validate, bake, finish or undo.
     #[command(
-        after_help = "Examples:\n  nica deploy --env dev --release nica-2026.11.3.nica\n  nica deploy --env prod --plan prod.plan"
+        after_help = "Examples:\n  nica deploy --env dev --release nica-2026.11.3.nica\n  nica deploy --env prod --plan prod.plan\n  nica deploy --env prod --plan prod.plan --waive promoted/soak --reason \"a fix for everybody\" --until 4h --key ~/.ssh/id_ed25519"
     )]
     Deploy(Deploy),
     /// Deploy an earlier release, by the same rules.
@@ -275,6 +280,24 @@ pub(crate) struct Plan {
     /// Where to write the plan file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub waive: Waive,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Waive {
+    /// Take a finding, or all of a gate, upon yourself: `promoted/soak`. Needs --reason, --until and --key.
+    #[arg(long, value_name = "ID")]
+    pub waive: Vec<String>,
+    /// Why it is waived; kept in the ledger.
+    #[arg(long, value_name = "TEXT", requires = "waive")]
+    pub reason: Option<String>,
+    /// How long the waiver holds: 4h, or 2026-11-26T18:00Z.
+    #[arg(long, value_name = "TIME", requires = "waive")]
+    pub until: Option<String>,
+    /// The OpenSSH private key of whoever waives.
+    #[arg(long, value_name = "FILE", env = "NICA_KEY")]
+    pub key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -286,6 +309,8 @@ pub(crate) struct Deploy {
     /// A plan that was written before, and perhaps approved.
     #[arg(long, value_name = "FILE", conflicts_with = "release")]
     pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub waive: Waive,
 }
 
 #[derive(Debug, Args)]
@@ -301,6 +326,8 @@ pub(crate) struct Contract {
     /// Only plan: write the plan file and open nothing.
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub waive: Waive,
 }
 
 #[derive(Debug, Args)]
@@ -310,6 +337,8 @@ pub(crate) struct Rollback {
     /// The release file to go back to; unless said, what was live before, from the records.
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
+    #[command(flatten)]
+    pub waive: Waive,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod context;
 mod contract;
 mod db;
 mod deploy;
+mod doctor;
 mod evidence;
 mod explain;
 mod gathering;
@@ -21,6 +22,7 @@ mod release;
 mod resume;
 mod status;
 mod target;
+mod waive;
 
 use crate::cli::{Cli, Command};
 use crate::config::ConfigError;
@@ -44,6 +46,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<Exit> {
     let context = || Context::load(&cli.global, output);
     match cli.command {
         Command::Release(command) => release::run(command, &cli.global, output).await,
+        Command::Doctor(args) => doctor::run(&context()?, args.env.as_deref()).await,
         Command::Plan(args) => plan::run(&context()?, &args).await,
         Command::Deploy(args) => deploy::run(&context()?, &args).await,
         Command::Rollback(args) => deploy::rollback(&context()?, args).await,

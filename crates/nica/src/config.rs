@@ -14,6 +14,7 @@ mod section;
 mod service;
 mod target;
 pub(crate) mod variables;
+mod window;
 
 pub(crate) use component::{Component, Source};
 pub(crate) use mistake::{Mistakes, nearest};

@@ -14,6 +14,7 @@ use nica_effects::event::{Event, Sink, certifying_words};
 use nica_engine::Plan;
 use nica_engine::acceptance::Acceptance;
 use nica_engine::finding::GateReport;
+use nica_engine::ledger::Waiver;
 use serde::Serialize;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -85,6 +86,14 @@ impl Output {
 
     pub(crate) fn acceptance(self, acceptance: &Acceptance) -> String {
         human::acceptance::acceptance(acceptance)
+    }
+
+    /// A run is opened in spite of a finding: said loudly, also to whoever wants it quiet.
+    pub(crate) fn waived(self, waiver: &Waiver) {
+        match self.json {
+            true => json::line(&serde_json::json!({ "event": "waived", "waiver": waiver })),
+            false => human::progress(&human::waived(waiver)),
+        }
     }
 
     pub(crate) fn pending(self, contracts: &[String], env: &str) -> String {

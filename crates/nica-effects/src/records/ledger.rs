@@ -7,9 +7,7 @@ use super::RecordError;
 use super::control::digest;
 use super::run::OpenRun;
 use nica_engine::instant::Instant;
-use nica_engine::ledger::{
-    Accepted, Anchor, ENTRY_FORMAT, ENTRY_FORMAT_1, Entry, Named, Row, StepLine, Suspect, genesis,
-};
+use nica_engine::ledger::{Accepted, Anchor, Entry, Named, Row, StepLine, Suspect, format_of, genesis};
 use nica_engine::next::{Direction, Ending};
 use nica_engine::plan::Status;
 use nica_engine::validate::Figures;
@@ -65,13 +63,6 @@ pub async fn append(
     Ok(sealed.anchor())
 }
 
-impl Closing<'_> {
-    /// A program that knows the first format only would not know this end.
-    fn is_new_to_format_1(&self) -> bool {
-        matches!(self.ending, Ending::Contracted | Ending::Accepted)
-    }
-}
-
 async fn entry(tx: &Transaction<'_>, run: &OpenRun, closing: &Closing<'_>) -> Result<Entry, RecordError> {
     let plan = &run.plan;
     let times = "SELECT opened_at, now() FROM nica.run WHERE id = $1";
@@ -79,7 +70,7 @@ async fn entry(tx: &Transaction<'_>, run: &OpenRun, closing: &Closing<'_>) -> Re
     let steps = steps(tx, &run.id).await?;
     let judged = run.judged.clone();
     Ok(Entry {
-        format: if closing.is_new_to_format_1() { ENTRY_FORMAT } else { ENTRY_FORMAT_1 },
+        format: format_of(closing.ending, &judged.waivers),
         n: 0,
         prev: genesis(),
         service: plan.service.clone(),

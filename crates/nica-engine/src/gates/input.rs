@@ -4,7 +4,7 @@ use crate::canonical::Digest;
 use crate::evidence::Signed;
 use crate::finding::Place;
 use crate::instant::Instant;
-use crate::ledger::{Passed, Quarantined, Waiver};
+use crate::ledger::{Passed, Quarantined};
 use crate::people::People;
 use crate::policy::Policy;
 use crate::release::{Commit, Migration, Release};
@@ -42,13 +42,14 @@ pub struct GateInput {
     /// What a throw-away database said about them.
     pub certificates: Gathered<Vec<Certificate>>,
     pub approvals: Vec<Signed>,
-    /// Nonces that opened an earlier run.
+    /// Nonces of approvals and waivers that opened an earlier run.
     pub consumed: BTreeSet<String>,
     /// All commits between the live release and this one.
     pub commits: Gathered<Vec<Commit>>,
     /// `NICA_ACTOR`, else `user@host`.
     pub starter: String,
-    pub waivers: Vec<Waiver>,
+    /// As they were signed, whatever they are worth.
+    pub waivers: Vec<Signed>,
     /// Database time of the environment.
     pub now: Instant,
 }

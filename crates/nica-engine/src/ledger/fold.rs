@@ -65,9 +65,10 @@ pub fn quarantine(entries: &[Entry]) -> BTreeMap<Digest, Quarantined> {
     quarantine
 }
 
-/// The nonces of all approvals that opened a run.
+/// The nonces of all approvals and waivers that opened a run.
 pub fn consumed(entries: &[Entry]) -> BTreeSet<String> {
-    entries.iter().flat_map(|e| &e.approvals).map(|a| a.nonce.clone()).collect()
+    let approvals = entries.iter().flat_map(|e| &e.approvals).map(|a| a.nonce.clone());
+    approvals.chain(entries.iter().flat_map(|e| &e.waivers).map(|w| w.nonce.clone())).collect()
 }
 
 pub fn passed(entries: &[Entry]) -> Vec<Passed> {

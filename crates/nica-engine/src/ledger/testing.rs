@@ -1,6 +1,6 @@
 //! Entries for tests.
 
-use super::{ENTRY_FORMAT_1, Entry, Named, Row, genesis};
+use super::{Entry, Named, Row, genesis};
 use crate::approval::Approver;
 use crate::canonical::Digest;
 use crate::finding::GateReport;
@@ -19,7 +19,7 @@ pub(crate) fn entry(version: &str, ending: Ending, settled_secs: i64) -> Entry {
     let (person, key, expiry) = ("ana".to_string(), public(1), at(settled_secs + 60));
     let nonce = format!("nonce of {version} at {settled_secs}");
     Entry {
-        format: ENTRY_FORMAT_1,
+        format: 1,
         n: 0,
         prev: genesis(),
         service: "nica".into(),

@@ -13,5 +13,6 @@ pub(crate) fn policy(on_inconclusive: OnInconclusive) -> Policy {
         signers: BTreeMap::new(),
         validate: Validate { on_inconclusive, ..Validate::default() },
         limits: Limits::default(),
+        windows: Default::default(),
     }
 }

@@ -84,6 +84,6 @@ pub(super) fn now() -> anyhow::Result<Instant> {
     Instant::from_unix_ms(jiff::Timestamp::now().as_millisecond()).context("read the clock")
 }
 
-fn nonce() -> String {
+pub(super) fn nonce() -> String {
     hex::encode(rand::rng().random::<[u8; 16]>())
 }

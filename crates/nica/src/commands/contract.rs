@@ -11,9 +11,10 @@ use super::gathering::{Asked, gather};
 use super::preparation::{Preparation, Purpose, prepare};
 use super::recorded::Source;
 use super::resume::{self, Left};
+use super::waive::Waive;
 use crate::cli;
 use crate::exit::Exit;
-use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
+use crate::plan_file::{self, PLAN_FILE_FORMAT, PlanFile};
 use anyhow::Context as _;
 use nica_effects::answer::answered;
 use nica_effects::hands::{Access, Hands};
@@ -28,8 +29,8 @@ use tokio_postgres::Client;
 
 pub(super) async fn run(context: &Context, args: &cli::Contract) -> anyhow::Result<Exit> {
     let env = &args.env.env;
-    let access = context.access(env, context.output.sink(&format!("contracts → {env}")))?;
     let asked = Contracts::asked(args)?;
+    let access = context.access(env, context.output.sink(&format!("contracts → {env}")))?;
     asked.certify_ahead(context, &access).await;
     under_lease(access, async |hands| contract(context, hands, env, &asked).await).await
 }
@@ -41,6 +42,7 @@ struct Contracts<'a> {
     named: Option<PathBuf>,
     /// Only plan.
     out: Option<&'a Path>,
+    waive: Option<Waive>,
 }
 
 impl Contracts<'_> {
@@ -51,7 +53,7 @@ impl Contracts<'_> {
         };
         let planned_with = plan.as_ref().map(|(_, file)| file.release_file.clone());
         let named = args.release.clone().or(planned_with).filter(|path| !path.as_os_str().is_empty());
-        Ok(Contracts { plan, named, out: args.out.as_deref() })
+        Ok(Contracts { plan, named, out: args.out.as_deref(), waive: Waive::read(&args.waive)? })
     }
 
     async fn certify_ahead(&self, context: &Context, access: &Access) {
@@ -92,8 +94,8 @@ async fn contract(
         return Ok(Exit::Done);
     }
     match asked.out {
-        Some(out) => write(context, hands, &wish, &prepared, (out, asked.named.clone())).await,
-        None => go(context, hands, env, &wish, &prepared, begun).await,
+        Some(out) => write(context, hands, (&wish, asked), &prepared, out).await,
+        None => go(context, hands, (&wish, asked.waive.as_ref()), &prepared, begun).await,
     }
 }
 
@@ -115,15 +117,17 @@ async fn source(client: &Client, env: &str, named: Option<&Path>) -> anyhow::Res
 async fn write(
     context: &Context,
     hands: &Hands,
-    wish: &Wish,
+    (wish, asked): (&Wish, &Contracts<'_>),
     prepared: &Preparation,
-    (out, named): (&Path, Option<PathBuf>),
+    out: &Path,
 ) -> anyhow::Result<Exit> {
     let plan = &prepared.plan;
-    let asked = Asked { source: &wish.source, plan_file: Some(out), tell: &hands.access.sink };
+    let waive = asked.waive.as_ref();
+    let release_file = asked.named.as_deref().map(absolute).unwrap_or_default();
+    let asked = Asked { source: &wish.source, plan_file: Some(out), waive, tell: &hands.access.sink };
     let input = gather(context, &plan.env, &asked, prepared, hands.client()).await?;
     let report = gates::judge(&input);
-    let release_file = named.map(|path| absolute(&path)).unwrap_or_default();
+    plan_file::add_waivers(out, &input.waivers)?;
     PlanFile { format: PLAN_FILE_FORMAT, release_file, plan: plan.clone() }.write(out)?;
     let value = json!({ "plan": plan, "hash": plan.hash(), "gates": report });
     context.output.result(&value, &context.output.plan(plan, &[], Some(&report)));

@@ -7,6 +7,7 @@ use super::gathering::{Asked, gather};
 use super::preparation::{Preparation, Purpose, prepare};
 use super::recorded::Source;
 use super::resume::{self, Left};
+use super::waive::Waive;
 use crate::cli;
 use crate::config::variables;
 use crate::exit::Exit;
@@ -34,23 +35,28 @@ pub(super) struct Wish {
 }
 
 pub(super) async fn run(context: &Context, args: &cli::Deploy) -> anyhow::Result<Exit> {
-    start(context, &args.env.env, Some(wish(args)?)).await
+    start(context, &args.env.env, Some(wish(args)?), &args.waive).await
 }
 
-async fn start(context: &Context, env: &str, wish: Option<Wish>) -> anyhow::Result<Exit> {
+async fn start(context: &Context, env: &str, wish: Option<Wish>, waive: &cli::Waive) -> anyhow::Result<Exit> {
+    let waive = Waive::read(waive)?;
     let what = wish.as_ref().map_or("the release before", |wish| &wish.source.file.release.version);
     let access = context.access(env, context.output.sink(&format!("{what} → {env}")))?;
     if let Some(wish) = &wish {
         certify::ahead(context, &access, &wish.source.file, Phase::Expand).await;
     }
-    under_lease(access, async |hands| deploy(context, hands, env, wish.as_ref()).await).await
+    under_lease(access, async |hands| deploy(context, hands, env, (wish.as_ref(), waive.as_ref())).await)
+        .await
 }
 
 /// A deploy of an earlier release, by the same rules.
 pub(crate) async fn rollback(context: &Context, args: cli::Rollback) -> anyhow::Result<Exit> {
+    let env = &args.env.env;
     match args.to {
-        Some(to) => run(context, &cli::Deploy { env: args.env, release: Some(to), plan: None }).await,
-        None => start(context, &args.env.env, None).await,
+        Some(to) => {
+            start(context, env, Some(Wish { source: Source::of_file(&to)?, plan: None }), &args.waive).await
+        }
+        None => start(context, env, None, &args.waive).await,
     }
 }
 
@@ -82,7 +88,7 @@ async fn deploy(
     context: &Context,
     hands: &mut Hands,
     env: &str,
-    wish: Option<&Wish>,
+    (wish, waive): (Option<&Wish>, Option<&Waive>),
 ) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     hands.start_target().await?;
@@ -116,23 +122,23 @@ async fn deploy(
         context.output.result(&value, &format!("live: {version} already. Exit 0."));
         return Ok(Exit::Done);
     }
-    go(context, hands, env, wish, &prepared, begun).await
+    go(context, hands, (wish, waive), &prepared, begun).await
 }
 
 /// Gate the plan, open a run for it and carry it to its end.
 pub(super) async fn go(
     context: &Context,
     hands: &mut Hands,
-    env: &str,
-    wish: &Wish,
+    (wish, waive): (&Wish, Option<&Waive>),
     prepared: &Preparation,
     begun: Instant,
 ) -> anyhow::Result<Exit> {
+    let env = prepared.plan.env.as_str();
     if let Some(exit) = outdated(context, wish, prepared) {
         return Ok(exit);
     }
     let plan_file = wish.plan.as_ref().map(|(path, _)| path.as_path());
-    let asked = Asked { source: &wish.source, plan_file, tell: &hands.access.sink };
+    let asked = Asked { source: &wish.source, plan_file, waive, tell: &hands.access.sink };
     let input = gather(context, env, &asked, prepared, hands.client()).await?;
     let report = gates::judge(&input);
     context.output.progress(&context.output.plan(&prepared.plan, prepared.left(), Some(&report)));
@@ -140,7 +146,9 @@ pub(super) async fn go(
         return Ok(exit);
     }
     store(hands, prepared).await?;
-    let judged = Judged { approvals: approvers(&input), gates: report, waivers: input.waivers };
+    let waivers = gates::waived(&input);
+    waivers.iter().for_each(|waiver| context.output.waived(waiver));
+    let judged = Judged { approvals: approvers(&input), gates: report, waivers };
     let new = NewRun {
         plan: &prepared.plan,
         starter: &variables::actor(),

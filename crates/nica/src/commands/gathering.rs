@@ -5,6 +5,7 @@
 use super::context::Context;
 use super::preparation::Preparation;
 use super::recorded::Source;
+use super::waive::Waive;
 use crate::config::variables;
 use crate::plan_file;
 use crate::release_file::ReleaseFile;
@@ -30,8 +31,10 @@ use tokio_postgres::Client;
 /// What is gathered for.
 pub(super) struct Asked<'a> {
     pub source: &'a Source,
-    /// Approvals stand beside it.
+    /// Approvals and waivers stand beside it.
     pub plan_file: Option<&'a Path>,
+    /// What is waived now.
+    pub waive: Option<&'a Waive>,
     pub tell: &'a Sink,
 }
 
@@ -42,7 +45,7 @@ pub(super) async fn gather(
     prepared: &Preparation,
     client: &Client,
 ) -> anyhow::Result<GateInput> {
-    let Asked { source, plan_file, tell } = *asked;
+    let Asked { source, plan_file, waive, tell } = *asked;
     let file = &source.file;
     let environment = context.environment(env)?;
     let own = answered("the ledger", entries(client)).await?;
@@ -50,6 +53,9 @@ pub(super) async fn gather(
     let judged = policy::stricter(settled.policy.as_ref(), &environment.policy);
     let predecessors = predecessors(context, &judged).await;
     let plan = &prepared.plan;
+    let now = database_time(client).await?;
+    let mut waivers = plan_file.map(plan_file::waivers).transpose()?.unwrap_or_default();
+    waivers.extend(waive.map(|waive| waive.sign(&plan.hash(), env, now)).transpose()?.unwrap_or_default());
     Ok(GateInput {
         service: plan.service.clone(),
         env: env.to_string(),
@@ -67,8 +73,8 @@ pub(super) async fn gather(
         consumed: own.as_deref().map(chain::consumed).unwrap_or_default(),
         commits: Ok(file.release.commits.clone()),
         starter: variables::actor(),
-        waivers: Vec::new(),
-        now: database_time(client).await?,
+        waivers,
+        now,
         predecessors: predecessors.into_iter().map(|(name, found)| (name, found.map(|p| p.0))).collect(),
         policy: judged,
     })

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use nica_effects::answer::answered;
 use nica_effects::open;
 use nica_effects::records::{control, ledger};
-use nica_engine::ledger::{self as chain, Anchor, Entry, Row};
+use nica_engine::ledger::{self as chain, Anchor, Entry, Row, Waiver};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -92,15 +92,17 @@ fn summary(entry: &Entry) -> Value {
         "n": entry.n, "run": entry.run, "version": entry.release.version, "end": entry.ending,
         "reason": entry.reason, "retained": entry.retained, "settled_at": entry.settled_at,
         "starter": entry.starter, "approved_by": entry.approvals.iter().map(|a| &a.person).collect::<Vec<_>>(),
-        "quarantined": entry.quarantined,
+        "waivers": entry.waivers, "quarantined": entry.quarantined,
     })
 }
 
 fn line(entry: &Entry) -> String {
     let ending = format!("{:?}", entry.ending).to_lowercase();
     let reason = entry.reason.as_ref().map(|r| format!("   {r}")).unwrap_or_default();
+    let waived = |w: &Waiver| format!("\n      waived {} by {}: {}", w.finding, w.person, w.reason);
+    let waived: String = entry.waivers.iter().map(waived).collect();
     format!(
-        "{:>4}  {}  {:<12} {:<8} by {}{reason}",
+        "{:>4}  {}  {:<12} {:<8} by {}{reason}{waived}",
         entry.n, entry.settled_at, entry.release.version, ending, entry.starter
     )
 }

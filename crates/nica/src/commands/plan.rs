@@ -6,9 +6,10 @@ use super::gathering::{Asked, gather};
 use super::preparation::{Preparation, Purpose, prepare};
 use super::recorded::Source;
 use super::status::running::unsupervised;
+use super::waive::Waive;
 use crate::cli;
 use crate::exit::Exit;
-use crate::plan_file::{PLAN_FILE_FORMAT, PlanFile};
+use crate::plan_file::{self, PLAN_FILE_FORMAT, PlanFile};
 use nica_effects::answer::answered;
 use nica_effects::event::Sink;
 use nica_effects::open;
@@ -24,6 +25,7 @@ use tokio_postgres::Client;
 
 pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<Exit> {
     let source = Source::of_file(&args.release)?;
+    let waive = Waive::read(&args.waive)?;
     let env = &args.env.env;
     let access = context.access(env, Arc::new(|_| {}))?;
     let mut client = open::reader(&access).await?;
@@ -35,10 +37,11 @@ pub(super) async fn run(context: &Context, args: &cli::Plan) -> anyhow::Result<E
     let prepared = plan(context, env, &source, &mut client, components).await?;
     let output = context.output;
     let tell: Sink = Arc::new(move |event| output.certifying(&event));
-    let asked = Asked { source: &source, plan_file: args.out.as_deref(), tell: &tell };
+    let asked = Asked { source: &source, plan_file: args.out.as_deref(), waive: waive.as_ref(), tell: &tell };
     let input = gather(context, env, &asked, &prepared, &client).await?;
     let report = gates::judge(&input);
     if let Some(out) = &args.out {
+        plan_file::add_waivers(out, &input.waivers)?;
         let release_file = absolute(&args.release);
         PlanFile { format: PLAN_FILE_FORMAT, release_file, plan: prepared.plan.clone() }.write(out)?;
     }

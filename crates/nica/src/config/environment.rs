@@ -3,6 +3,7 @@
 use super::section::Section;
 use super::service::check_name;
 use super::target;
+use super::window;
 use nica_engine::policy::{Environment, Limits, OnInconclusive, Policy, Reach, Signer, Target, Validate};
 use nica_engine::release::ComponentConfig;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,7 @@ fn policy(section: &Section<'_>, signers: &BTreeMap<String, Signer>) -> Policy {
         signers: signers.clone(),
         validate: section.section("validate").map_or_else(Validate::default, |s| validate(&s)),
         limits: section.section("limits").map_or_else(Limits::default, |s| limits(&s)),
+        windows: section.section("window").map(|s| window::read(&s)).into_iter().collect(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Literal files and what their reader says to whoever wrote them.
 
 mod kubernetes;
+mod window;
 
 use super::*;
 

@@ -5,6 +5,7 @@ pub(super) mod gates;
 
 use super::{Output, screen};
 use nica_effects::event::{Event, certifying_words};
+use nica_engine::ledger::Waiver;
 use nica_engine::next::Ending;
 use nica_engine::release::Phase;
 use nica_engine::{Effect, Plan};
@@ -193,6 +194,19 @@ pub(super) fn pending(contracts: &[String], env: &str) -> String {
     }
     let next = format!("nica contract --env {env}, once this release is live");
     format!("contracts pending: {}\n  = next: {next}\n", contracts.join(", "))
+}
+
+/// Breaking glass is a waiver of the approvals.
+pub(super) fn waived(waiver: &Waiver) -> String {
+    let Waiver { finding, person, reason, until, .. } = waiver;
+    let glass = finding.split('/').next() == Some("approval");
+    let (loud, next) = match glass {
+        true => {
+            ("GLASS BROKEN: ", "\n  = next: have it reviewed; it stands in the ledger, nica history shows it")
+        }
+        false => ("", ""),
+    };
+    format!("{loud}{finding} is waived by {person} until {}: {reason}{next}", until.to_minute())
 }
 
 fn line(text: &mut String, line: String) {

@@ -1,28 +1,9 @@
 //! A stuck run that two people accept as it stands: real signatures over a real state.
 
+use super::people::{PEOPLE, key, people};
 use super::place::{Came, expect, text};
 use super::supersede::Stuck;
-use ssh_key::private::Ed25519Keypair;
-use ssh_key::{LineEnding, PrivateKey};
-
-const PEOPLE: [(&str, u8); 3] = [("ana", 1), ("rui", 2), ("bia", 3)];
-
-fn key(seed: u8) -> PrivateKey {
-    PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]))
-}
-
-/// `people.toml` that knows their keys.
-fn people() -> String {
-    let mut known = String::new();
-    for (name, seed) in PEOPLE {
-        let key = key(seed);
-        let public = key.public_key().to_openssh().expect("a key has a line");
-        known.push_str(&format!(
-            "[person.{name}]\naccounts = [\"{name}\"]\nkeys = [\"{public}\"]\nroles = [\"approver\"]\n"
-        ));
-    }
-    known
-}
+use ssh_key::LineEnding;
 
 async fn approve(stuck: &Stuck, file: &str, who: &str) -> Came {
     stuck.place.nica(&["approve", file, "--key", &stuck.place.path(who).display().to_string()]).await

@@ -202,6 +202,7 @@ fn policy() -> Policy {
         signers: BTreeMap::new(),
         validate,
         limits: Limits::default(),
+        windows: Default::default(),
     }
 }
 
