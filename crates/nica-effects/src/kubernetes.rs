@@ -17,6 +17,7 @@ mod names;
 mod object;
 mod observe;
 mod pods;
+mod preflight;
 mod scrape;
 mod stamp;
 mod watch;
@@ -27,6 +28,7 @@ pub use error::ClusterError;
 pub use logs::Log;
 pub use managed::Conflict;
 pub use observe::{Kept, ObjectSeen, Sighting};
+pub use preflight::{Tried, pods as pods_of};
 pub use write::{Order, Wanted, Written};
 
 use kinds::Kinds;

@@ -4,6 +4,7 @@
 //! TLS, except to this very machine. Credentials go to the registry and to where it sends us for a token, nowhere else.
 
 mod credentials;
+mod platforms;
 mod reference;
 mod web;
 
@@ -53,14 +54,24 @@ impl Registry {
 
     /// The digest that this tag has now, of the index where the image is for several platforms.
     pub async fn digest(&self, reference: &Reference) -> Result<Digest, RegistryError> {
+        let (answer, _) = self.manifest(reference).await?;
+        same(reference, &answer)
+    }
+
+    /// The manifest, and the header with which it was had.
+    async fn manifest(&self, reference: &Reference) -> Result<(Answer, Option<String>), RegistryError> {
         let url = reference.manifest_url();
-        let mut answer = self.get(reference, &url, None).await?;
+        let (mut answer, mut authorization) = (self.get(reference, &url, None).await?, None);
         if answer.status == StatusCode::UNAUTHORIZED {
-            let authorization = self.authorization(reference, &answer).await?;
-            answer = self.get(reference, &url, Some(&authorization)).await?;
+            authorization = Some(self.authorization(reference, &answer).await?);
+            answer = self.get(reference, &url, authorization.as_deref()).await?;
         }
+        self.had(reference, answer).map(|answer| (answer, authorization))
+    }
+
+    fn had(&self, reference: &Reference, answer: Answer) -> Result<Answer, RegistryError> {
         match answer.status {
-            StatusCode::OK => same(reference, &answer),
+            StatusCode::OK => Ok(answer),
             StatusCode::NOT_FOUND => {
                 Err(RegistryError::Absent { host: reference.host(), image: reference.to_string() })
             }

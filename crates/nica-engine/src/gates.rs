@@ -9,10 +9,13 @@ pub mod input;
 mod approval;
 mod ci_green;
 mod config;
+mod image;
 mod migration;
+mod node_fit;
 mod promoted;
 mod quarantine;
 mod release_complete;
+mod server;
 mod window;
 
 pub use input::{Certificate, GateInput, Gathered};
@@ -34,12 +37,15 @@ pub struct Gate {
 }
 
 /// All gates, in the order in which they are told.
-pub const GATES: [Gate; 8] = [
+pub const GATES: [Gate; 11] = [
     release_complete::GATE,
     ci_green::GATE,
     quarantine::GATE,
     promoted::GATE,
     config::GATE,
+    image::GATE,
+    server::GATE,
+    node_fit::GATE,
     migration::GATE,
     window::GATE,
     approval::GATE,

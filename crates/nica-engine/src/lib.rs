@@ -18,6 +18,7 @@ pub mod next;
 pub mod people;
 pub mod plan;
 pub mod policy;
+pub mod preflight;
 pub mod projection;
 pub mod release;
 pub mod signature;

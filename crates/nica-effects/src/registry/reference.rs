@@ -107,14 +107,22 @@ impl Reference {
     }
 
     pub(super) fn manifest_url(&self) -> String {
-        let host = self.host();
-        let scheme = if super::web::is_loopback(&host) { "http" } else { "https" };
-        let host = if host == DOCKER { "registry-1.docker.io" } else { &host };
         let what = match &self.what {
             What::Tag(tag) => tag.clone(),
             What::Digest(digest) => format!("sha256:{}", digest.as_str()),
         };
-        format!("{scheme}://{host}/v2/{}/manifests/{what}", self.path())
+        format!("{}/manifests/{what}", self.base_url())
+    }
+
+    pub(super) fn blob_url(&self, digest: &Digest) -> String {
+        format!("{}/blobs/sha256:{}", self.base_url(), digest.as_str())
+    }
+
+    fn base_url(&self) -> String {
+        let host = self.host();
+        let scheme = if super::web::is_loopback(&host) { "http" } else { "https" };
+        let host = if host == DOCKER { "registry-1.docker.io" } else { &host };
+        format!("{scheme}://{host}/v2/{}", self.path())
     }
 
     pub(super) fn scope(&self) -> String {

@@ -183,3 +183,46 @@ fn credentials_are_what_docker_wrote() {
         "what stands under r.example is no base64 of name:password; log in to r.example again"
     );
 }
+
+async fn platforms(manifest: &str, config: &str) -> Result<Vec<String>, RegistryError> {
+    let (manifest, config) = (manifest.to_string(), config.to_string());
+    let (host, heads) = registry(move |head, host| match head {
+        head if head.contains("/manifests/") => said("200 OK", "", &manifest),
+        head if head.contains("/blobs/") => {
+            said("307 Temporary Redirect", &format!("Location: http://{host}/kept\r\n"), "")
+        }
+        _ => said("200 OK", "", &config),
+    })
+    .await;
+    let reference = format!("{host}/team/backend:1.2").parse().unwrap();
+    let found = Registry::new(Credentials::default()).platforms(&reference).await;
+    assert!(heads.lock().unwrap().len() <= 3);
+    found
+}
+
+#[tokio::test]
+async fn an_image_says_which_machines_it_is_made_for() {
+    let index = r#"{"manifests":[{"platform":{"os":"linux","architecture":"amd64"}},
+        {"platform":{"os":"linux","architecture":"arm64","variant":"v8"}},
+        {"platform":{"os":"unknown","architecture":"unknown"}}]}"#;
+    assert_eq!(platforms(index, "").await.unwrap(), ["linux/amd64", "linux/arm64/v8"]);
+    let config = r#"{"os":"linux","architecture":"s390x"}"#;
+    let digest = Digest::of(config.as_bytes());
+    let single = format!(r#"{{"config":{{"digest":"sha256:{digest}"}}}}"#);
+    assert_eq!(platforms(&single, config).await.unwrap(), ["linux/s390x"]);
+    let altered = platforms(&single, r#"{"os":"linux","architecture":"amd64"}"#).await;
+    assert!(matches!(altered, Err(RegistryError::Altered { .. })), "{altered:?}");
+    assert_eq!(platforms(MANIFEST, "").await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_asked_for_by_digest_is_what_comes() {
+    let (host, _) = registry(|_, _| said("200 OK", "", MANIFEST)).await;
+    let ask = async |digest: Digest| {
+        let reference = format!("{host}/team/backend@sha256:{digest}").parse().unwrap();
+        Registry::new(Credentials::default()).platforms(&reference).await
+    };
+    assert!(ask(Digest::of(MANIFEST.as_bytes())).await.is_ok());
+    let other = ask(Digest::of(b"another")).await;
+    assert!(matches!(other, Err(RegistryError::Altered { .. })), "{other:?}");
+}

@@ -18,6 +18,8 @@ pub(super) struct Answer {
     /// `Docker-Content-Digest`.
     pub(super) digest: Option<String>,
     pub(super) challenge: Option<Challenge>,
+    /// Where it sends us.
+    pub(super) location: Option<String>,
 }
 
 /// How the registry wants us to say who we are.
@@ -59,8 +61,8 @@ impl Http {
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, max).collect().await.map_err(|e| e.to_string())?.to_bytes();
         let text = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_string);
-        let digest = text("docker-content-digest");
-        Ok(Answer { status: head.status, body, digest, challenge: challenge(&head.headers) })
+        let (digest, location) = (text("docker-content-digest"), text("location"));
+        Ok(Answer { status: head.status, body, digest, challenge: challenge(&head.headers), location })
     }
 }
 

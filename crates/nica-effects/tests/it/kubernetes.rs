@@ -5,6 +5,7 @@
 mod anchor;
 mod fence;
 mod fields;
+mod preflight;
 mod rollout;
 mod run;
 mod watch;

@@ -7,6 +7,7 @@ use crate::instant::Instant;
 use crate::ledger::{Passed, Quarantined};
 use crate::people::People;
 use crate::policy::Policy;
+use crate::preflight::Preflight;
 use crate::release::{Commit, Migration, Release};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,8 @@ pub struct GateInput {
     pub contracts: Contracts,
     /// What a throw-away database said about them.
     pub certificates: Gathered<Vec<Certificate>>,
+    /// What the target's side said; none where it runs processes.
+    pub preflight: Option<Preflight>,
     pub approvals: Vec<Signed>,
     /// Nonces of approvals and waivers that opened an earlier run.
     pub consumed: BTreeSet<String>,

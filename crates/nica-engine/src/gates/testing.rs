@@ -11,6 +11,8 @@ use crate::ledger::{Named, Passed};
 use crate::next::Ending;
 use crate::people::testing::people;
 use crate::policy::{Policy, Signer, testing::lax};
+use crate::preflight::fit::Node;
+use crate::preflight::{DryRun, ImageAsked, ImageSeen, Pods, Preflight, Right, Said};
 use crate::release::{
     Commit, Component, ComponentConfig, ComponentKind, Migration, Phase, Release, SeedFile, UndoClass,
 };
@@ -83,6 +85,7 @@ pub(super) fn good() -> GateInput {
         migrations: release.migrations.clone(),
         contracts: Contracts::default(),
         certificates: Ok(vec![certificate()]),
+        preflight: Some(preflight()),
         approvals: vec![],
         consumed: Default::default(),
         commits: Ok(vec![Commit { id: "c0ffee".into(), authors: vec!["eva@example.org".into()] }]),
@@ -105,6 +108,27 @@ pub(crate) fn policy() -> Policy {
         windows: [always()].into(),
         ..lax()
     }
+}
+
+/// A cluster that has nothing against it.
+pub(super) fn preflight() -> Preflight {
+    let there = ImageSeen::There { platforms: vec!["linux/amd64".into()] };
+    let reference = "registry.example/backend@sha256:2".to_string();
+    let image = ImageAsked { component: "backend".into(), reference, baseline: false, seen: there };
+    let right = Right { verb: "patch".into(), resource: "deployments.apps".into(), allowed: true };
+    Preflight {
+        images: vec![image],
+        nodes: Ok(vec![node("amd64")]),
+        pods: vec![Pods { component: "Deployment/backend".into(), spec: serde_json::json!({}) }],
+        dry_runs: Ok(vec![DryRun { object: "Deployment/backend".into(), said: Said::Accepted }]),
+        rights: Ok(vec![right]),
+    }
+}
+
+pub(super) fn node(architecture: &str) -> Node {
+    let label = |key: &str, value: &str| (format!("kubernetes.io/{key}"), value.to_string());
+    let labels = [label("os", "linux"), label("arch", architecture)].into();
+    Node { name: architecture.into(), labels, ..Node::default() }
 }
 
 fn always() -> Window {

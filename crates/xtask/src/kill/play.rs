@@ -73,6 +73,8 @@ struct Stage<'a> {
     /// Runs that ended with 40.
     unreachable: u32,
     wrong: Vec<String>,
+    /// Users did, for too long.
+    waited: Option<String>,
     ended: Option<Ended>,
     /// As the world was when a stranger had changed it.
     meddled: Option<State>,
@@ -95,6 +97,7 @@ impl<'a> Stage<'a> {
             unreached: false,
             unreachable: 0,
             wrong: Vec::new(),
+            waited: None,
             ended: None,
             meddled: None,
         })
@@ -113,7 +116,7 @@ impl<'a> Stage<'a> {
         match self.users.judge(&self.world.timeline) {
             Judged::Served => {}
             Judged::Unmeasured => self.unreached = true,
-            Judged::Waited(why) => self.wrong.push(why),
+            Judged::Waited(why) => self.waited = Some(why),
         }
         self.judge_rows()
     }
@@ -266,7 +269,7 @@ impl<'a> Stage<'a> {
     }
 
     fn verdict(&mut self) -> Verdict {
-        let wrong = std::mem::take(&mut self.wrong);
+        let wrong = (std::mem::take(&mut self.wrong), self.waited.take());
         Verdict::of(wrong, self.unreached, self.unreachable, self.ended.as_ref())
     }
 

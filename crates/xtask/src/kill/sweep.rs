@@ -23,6 +23,7 @@ use std::sync::Mutex;
 
 /// Cases of a sweep that nobody asked more of.
 const SLICE: usize = 40;
+const TRIES_ALONE: usize = 2;
 /// Short: socket paths end at 108 bytes.
 pub(crate) const PREFIX: &str = "nk";
 
@@ -52,8 +53,10 @@ fn sweep_product(wish: &Wish, home: &Path) -> Result<Counts> {
     let record = wish.all.then(|| Record::open(&slots[0], wish.anew)).transpose()?;
     let known = record.as_ref().map(|record| &record.known);
     let known = |case: &Case| known.and_then(|known| known.get(&case.to_string())).cloned();
-    let (done, left): (Vec<_>, Vec<_>) =
-        chosen.into_iter().map(Job::of).partition(|job| known(&job.case).is_some());
+    let (done, left): (Vec<_>, Vec<_>) = chosen
+        .into_iter()
+        .map(Job::of)
+        .partition(|job| known(&job.case).is_some_and(|result| !result.verdict.slow));
     if let Some(record) = &record {
         println!(
             "{:>5} of them recorded before, {} to play ({})",
@@ -64,9 +67,34 @@ fn sweep_product(wish: &Wish, home: &Path) -> Result<Counts> {
     }
     let done = done.into_iter().filter_map(|job| known(&job.case).map(|result| (job, result)));
     let mut results: Vec<_> = done.collect();
-    results.extend(play_all(&slots, left, |job, result| told(wish, record.as_ref(), job, result)));
+    let tell = |job: &Job, result: &report::Result| told(wish, record.as_ref(), job, result);
+    results.extend(alone_again(&slots, play_all(&slots, left, tell), tell));
     number += sum_up(&results, cases.len());
     Ok(number)
+}
+
+/// What was only slow is played again while nothing else is: beside other worlds a machine is late for reasons of its
+/// own. Slow each time is slow.
+fn alone_again(
+    slots: &[Slot],
+    results: Vec<(Job, report::Result)>,
+    told: impl Fn(&Job, &report::Result) + Sync,
+) -> Vec<(Job, report::Result)> {
+    let (mut slow, mut rest): (Vec<_>, Vec<_>) =
+        results.into_iter().partition(|(_, result)| result.verdict.slow);
+    for _ in 0..TRIES_ALONE {
+        let jobs: Vec<Job> = slow.into_iter().map(|(job, _)| job).collect();
+        if jobs.is_empty() {
+            return rest;
+        }
+        println!("{} were only slow, again alone", jobs.len());
+        let (still, settled) =
+            play_all(&slots[..1], jobs, &told).into_iter().partition(|(_, r)| r.verdict.slow);
+        slow = still;
+        rest.extend::<Vec<_>>(settled);
+    }
+    rest.extend(slow);
+    rest
 }
 
 fn told(wish: &Wish, record: Option<&Record>, job: &Job, result: &report::Result) {

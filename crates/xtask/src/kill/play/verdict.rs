@@ -23,6 +23,9 @@ pub(crate) struct Verdict {
     /// `live`, `back`, with the exit codes of the plain runs.
     pub end: String,
     pub wrong: Vec<String>,
+    /// Nothing is wrong but that users waited too long, which a busy machine makes them too.
+    #[serde(default)]
+    pub slow: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,11 +39,13 @@ pub(crate) enum Outcome {
 
 impl Verdict {
     pub(super) fn of(
-        wrong: Vec<String>,
+        (wrong, waited): (Vec<String>, Option<String>),
         unreached: bool,
         unreachable: u32,
         ended: Option<&Ended>,
     ) -> Verdict {
+        let slow = wrong.is_empty() && waited.is_some();
+        let wrong: Vec<String> = wrong.into_iter().chain(waited).collect();
         let outcome = match (wrong.is_empty(), unreached) {
             (false, _) => Outcome::Failed,
             (true, true) => Outcome::Unreached,
@@ -49,11 +54,11 @@ impl Verdict {
         let first = "40 ".repeat(unreachable as usize);
         let end =
             ended.map(|ended| format!("{} {first}{}", ended.ledger.ending, ended.code)).unwrap_or_default();
-        Verdict { outcome, end, wrong }
+        Verdict { outcome, end, wrong, slow }
     }
 
     pub(crate) fn broken(why: String) -> Verdict {
-        Verdict { outcome: Outcome::Failed, end: String::new(), wrong: vec![why] }
+        Verdict { outcome: Outcome::Failed, end: String::new(), wrong: vec![why], slow: false }
     }
 }
 
