@@ -131,13 +131,16 @@ pub(super) fn field_conflicts(status: &Status) -> impl Iterator<Item = (&str, &s
 
 /// What was refused, in the server's words: of a Secret only which field, never what stood in it.
 pub(super) fn refusal(what: String, status: &Status, is_secret: bool) -> ClusterError {
-    let (code, reason) = (status.code, status.reason.clone());
+    let (code, reason, detail) = (status.code, status.reason.clone(), detail(status, is_secret));
+    ClusterError::Refused { what, code, reason, detail }
+}
+
+pub(super) fn detail(status: &Status, is_secret: bool) -> String {
     let causes = || status.details.iter().flat_map(|details| &details.causes);
-    let detail = match is_secret {
+    match is_secret {
         true => causes().map(|c| format!("; {} {}", c.field, c.reason)).collect(),
         false => format!(": {}", status.message.chars().take(DETAIL_CHARS).collect::<String>()),
-    };
-    ClusterError::Refused { what, code, reason, detail }
+    }
 }
 
 /// A message may repeat a whole object.

