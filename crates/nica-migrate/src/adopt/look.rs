@@ -16,6 +16,8 @@ use tokio_postgres::Client;
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) has_nica: bool,
+    /// A deployer manages the database.
+    managed: bool,
     pub(super) ledger: Ledger,
     /// What was taken over before.
     pub(super) record: Option<Record>,
@@ -44,46 +46,38 @@ pub(super) async fn look(
     let folder = foreign::read_dir(request.folder, ledger.form)?;
     let all = foreign::read_any(request.folder, Some(ledger.form))?;
     let has_nica = schema::exists(&client).await?;
-    let (rows, record) = if has_nica { records(&client, caller).await? } else { (Vec::new(), None) };
-    let schema = schema_without(&mut client, &ledger).await?;
+    let known = if has_nica { records(&client, caller).await? } else { Records::default() };
+    let schema = Fingerprint::read(&mut client).await?.without_table(&ledger.table);
     let mut seen = Seen {
         has_nica,
         ledger,
-        record,
+        managed: known.managed,
+        record: known.record,
         all,
         standing: Vec::new(),
-        known: rows.iter().filter(|row| row.state.is_there()).map(|row| row.id.clone()).collect(),
+        known: known.rows.iter().filter(|row| row.state.is_there()).map(|row| row.id.clone()).collect(),
         notes: Vec::new(),
         refusals: Vec::new(),
         schema,
     };
-    seen.judge(&folder, &rows);
+    seen.judge(&folder, &known.rows);
     Ok(seen)
 }
 
-async fn records(
-    client: &Client,
-    caller: &Caller<'_>,
-) -> Result<(Vec<AppliedMigration>, Option<Record>), AdoptError> {
-    schema::check_owner(client, caller.service, caller.env).await?;
-    let row = client.query_one("SELECT managed FROM nica.control", &[]).await;
-    if row.map_err(|e| FenceError::of(0, &e))?.get(0) {
-        return Err(FenceError::Managed { fence: 0 }.into());
-    }
-    let rows = state::migrations(client).await?.unwrap_or_default();
-    Ok((rows, Record::latest(client).await?))
+/// What NICA itself has written here.
+#[derive(Default)]
+struct Records {
+    managed: bool,
+    rows: Vec<AppliedMigration>,
+    record: Option<Record>,
 }
 
-/// By the name that the fingerprint gives the table: with its schema, whatever the search path is.
-pub(super) async fn schema_without(
-    client: &mut impl tokio_postgres::GenericClient,
-    ledger: &Ledger,
-) -> Result<Fingerprint, crate::fingerprint::FingerprintError> {
-    let sql = "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)";
-    let name: Option<String> = client.query_opt(sql, &[&ledger.table]).await?.map(|row| row.get(0));
-    let schema = Fingerprint::read(client).await?;
-    Ok(name.map_or(schema.clone(), |name| schema.without_table(&name)))
+async fn records(client: &Client, caller: &Caller<'_>) -> Result<Records, AdoptError> {
+    schema::check_owner(client, caller.service, caller.env).await?;
+    let row = client.query_one("SELECT managed FROM nica.control", &[]).await;
+    let managed = row.map_err(|e| FenceError::of(0, &e))?.get(0);
+    let rows = state::migrations(client).await?.unwrap_or_default();
+    Ok(Records { managed, rows, record: Record::latest(client).await? })
 }
 
 impl Seen {
@@ -100,6 +94,9 @@ impl Seen {
         if let Some(record) = &self.record {
             let lost = compare::taken_back(&self.ledger, &self.standing, &self.known, &record.ids);
             self.refusals.extend(lost);
+        }
+        if self.managed && !self.is_done() {
+            self.refusals.push(Refusal::managed(&self.ledger));
         }
     }
 

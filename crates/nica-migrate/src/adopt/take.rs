@@ -4,7 +4,7 @@
 //! Killed before the commit nothing is taken over, after it all of it is.
 
 use super::AdoptError;
-use super::look::{Seen, schema_without};
+use super::look::Seen;
 use super::record::Record;
 use crate::connect::DbUrl;
 use crate::fence::{Admission, FenceError, Guarded, Lease, admit};
@@ -79,8 +79,8 @@ async fn is_as_seen(tx: &mut Guarded<'_>, seen: &Seen, made: &Fingerprint) -> Re
     if again.as_ref() != Some(&seen.ledger) {
         return Ok(false);
     }
-    match schema_without(&mut **tx, &seen.ledger).await {
-        Ok(schema) => Ok(schema == *made),
+    match Fingerprint::read(&mut **tx).await {
+        Ok(schema) => Ok(schema.without_table(&seen.ledger.table) == *made),
         Err(error) => Err(RunError::records(tx, &error.postgres()).into()),
     }
 }

@@ -9,7 +9,7 @@ use tokio_postgres::GenericClient;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     pub form: Form,
-    /// As SQL names it from here, quoted where needed.
+    /// With its schema, quoted where needed: the same for every role.
     pub table: String,
     /// In the order in which the tool wrote them, or of versions.
     pub rows: Vec<Row>,
@@ -107,9 +107,10 @@ struct Shape {
 
 impl Shape {
     async fn of(client: &impl GenericClient, name: &str) -> Result<Option<Shape>, LedgerError> {
-        let sql = "SELECT t.oid::regclass::text, array_agg(a.attname::text ORDER BY a.attnum)
-             FROM (SELECT to_regclass($1)::oid) t(oid) JOIN pg_attribute a ON a.attrelid = t.oid
-             WHERE a.attnum > 0 AND NOT a.attisdropped GROUP BY t.oid";
+        let sql = "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), array_agg(a.attname::text ORDER BY a.attnum)
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+             WHERE c.oid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
+             GROUP BY n.nspname, c.relname";
         let row = client.query_opt(sql, &[&name]).await?;
         Ok(row.map(|row| Shape { table: row.get(0), columns: row.get(1) }))
     }

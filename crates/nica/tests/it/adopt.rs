@@ -40,8 +40,8 @@ async fn a_ledger_is_taken_over_and_the_next_release_brings_only_the_rest() {
         text(&client, rows).await,
         "20260101090000_person applied true, 20260102090000_name applied false, 20260103090000_born applied false"
     );
-    let managed = place.nica(&["db", "adopt", "--env", "dev"]).await;
-    assert_ne!(managed.exit, Some(0), "a deployer manages it now: {managed:#?}");
+    let again = place.nica(&["db", "adopt", "--env", "dev"]).await;
+    assert_eq!((again.exit, &again.end()["already"]), (Some(0), &true.into()), "{again:#?}");
 
     // The old tool is run once more.
     client.batch_execute("INSERT INTO schema_migrations VALUES ('20260102090000')").await.expect("written");
@@ -51,4 +51,6 @@ async fn a_ledger_is_taken_over_and_the_next_release_brings_only_the_rest() {
         (Some(1), &"+ version 20260102090000".into()),
         "{diff:#?}"
     );
+    let managed = place.nica(&["db", "adopt", "--env", "dev"]).await;
+    assert_eq!((managed.exit, &managed.end()["refusals"][0]["code"]), (Some(1), &"managed".into()), "{managed:#?}");
 }
