@@ -137,9 +137,46 @@ pub async fn adopt(
         report.refusals.push(Refusal::schema(&seen.ledger));
     }
     if report.refusals.is_empty() && !request.dry {
-        write(url, caller, options, &seen, &made).await?;
+        write_surely((url, caller, request, options), seen, &made).await?;
     }
     Ok(report)
+}
+
+/// Answers that do not come, in one call. More than this is no accident.
+const LOST_MAX: u32 = 5;
+
+/// When an answer is lost nobody knows whether it was written: a look tells, and another try has the next number.
+async fn write_surely(
+    (url, caller, request, options): (&DbUrl, &Caller<'_>, &Request<'_>, &Options),
+    mut seen: Seen,
+    made: &Fingerprint,
+) -> Result<(), AdoptError> {
+    for _ in 0..LOST_MAX {
+        let error = match write(url, caller, options, &seen, made).await {
+            Err(error) if error.is_lost_answer() => error,
+            done => return done,
+        };
+        tracing::info!(%error, "looking again");
+        let again = look::look(url, caller, request).await?;
+        if again.ledger != seen.ledger || !again.refusals.is_empty() {
+            return Err(AdoptError::Changed { table: seen.ledger.table, form: seen.ledger.form });
+        }
+        if again.is_done() {
+            return Ok(());
+        }
+        seen = again;
+    }
+    write(url, caller, options, &seen, made).await
+}
+
+impl AdoptError {
+    fn is_lost_answer(&self) -> bool {
+        match self {
+            AdoptError::Run(error) => error.is_lost_answer(),
+            AdoptError::Fence(error) => matches!(error, FenceError::LostAnswer { .. }),
+            _ => false,
+        }
+    }
 }
 
 /// Under the lease and its fence, as everything that NICA writes.

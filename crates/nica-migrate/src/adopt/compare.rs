@@ -235,7 +235,10 @@ impl Refusal {
     pub(super) fn managed(ledger: &Ledger) -> Refusal {
         Refusal {
             code: "managed",
-            what: format!("a deployer manages this database, and not all of {} is in its records", ledger.table),
+            what: format!(
+                "a deployer manages this database, and not all of {} is in its records",
+                ledger.table
+            ),
             next: format!("take back with {} what it has applied, and bring it with a release", ledger.form),
         }
     }

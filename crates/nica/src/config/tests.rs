@@ -151,7 +151,10 @@ fn migrations_may_stand_in_the_form_of_another_tool() {
     let is = |path: &str, form| Ok(service::Migrations { path: path.to_string(), form });
     assert_eq!(read("\"db\""), is("db", None));
     assert_eq!(read("{ path = \"db\" }"), is("db", None));
-    assert_eq!(read("{ path = \"db\", form = \"refinery\" }"), is("db", Some(nica_migrate::foreign::Form::Refinery)));
+    assert_eq!(
+        read("{ path = \"db\", form = \"refinery\" }"),
+        is("db", Some(nica_migrate::foreign::Form::Refinery))
+    );
     let said = read("{ path = \"db\", form = \"dbmat\" }").expect_err("no form");
     assert!(said.contains("`dbmat` is no `form`") && said.contains("dbmate"), "{said}");
 }
