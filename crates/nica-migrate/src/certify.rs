@@ -17,7 +17,7 @@ pub use report::{Change, ChangeKind, Place, Removed, Report, RoundTrip, SqlError
 
 use crate::connect::DbUrl;
 use crate::connect::reason;
-use crate::fingerprint::FingerprintError;
+use crate::fingerprint::{Fingerprint, FingerprintError};
 use crate::runner::RunError;
 use crate::schema::SchemaError;
 use crate::scratch::{self, GivenServer, ScratchCluster, ScratchError};
@@ -150,6 +150,22 @@ pub async fn certify_each(all: &[Migration], given: Option<&DbUrl>) -> Result<Ve
             }
         }
         Ok(reports)
+    })
+    .await
+}
+
+/// The schema that these migrations make, in their order, on a throw-away database.
+///
+/// # Errors
+/// As `certify`; `Live` where one of them does not run there.
+pub async fn schema_of(all: &[&Migration], given: Option<&DbUrl>) -> Result<Fingerprint, CertifyError> {
+    on_a_new_database(given, async |url| {
+        let ground = Ground::prepare(url).await?;
+        for migration in all {
+            let live = |why| CertifyError::Live { id: migration.id.clone(), why };
+            ground.up(migration).await?.map_err(live)?;
+        }
+        Ok(Fingerprint::read(&mut ground.client().await?).await?)
     })
     .await
 }

@@ -79,6 +79,20 @@ impl Fingerprint {
         &self.text
     }
 
+    /// Without one table (`public.history`): another tool's own, which is no part of what it has made.
+    pub fn without_table(&self, table: &str) -> Fingerprint {
+        let (mut text, mut skipping) = (String::new(), false);
+        for line in self.text.split_inclusive('\n') {
+            if !line.starts_with(' ') {
+                skipping = line.strip_prefix("table ").is_some_and(|name| name.trim_end() == table);
+            }
+            if !skipping {
+                text.push_str(line);
+            }
+        }
+        Fingerprint { text }
+    }
+
     /// SHA-256 of the text, in hex.
     pub fn hash(&self) -> String {
         hex::encode(Sha256::digest(&self.text))

@@ -27,6 +27,7 @@ pub enum State {
     MigrationsBehind,
     AheadByContract,
     MigrationEdited,
+    LedgerMoved,
     StepHalfDone,
     SeedMissing,
     SeedAltered,
@@ -93,7 +94,7 @@ impl Default for Limits {
 
 impl State {
     /// In the order of the verdict.
-    pub const ALL: [State; 13] = [
+    pub const ALL: [State; 14] = [
         State::Unreachable,
         State::AuthRefused,
         State::TlsRefused,
@@ -102,6 +103,7 @@ impl State {
         State::MigrationsBehind,
         State::AheadByContract,
         State::MigrationEdited,
+        State::LedgerMoved,
         State::StepHalfDone,
         State::SeedMissing,
         State::SeedAltered,
@@ -119,6 +121,7 @@ impl State {
             State::MigrationsBehind => "migrations-behind",
             State::AheadByContract => "ahead-by-contract",
             State::MigrationEdited => "migration-edited",
+            State::LedgerMoved => "ledger-moved",
             State::StepHalfDone => "step-half-done",
             State::SeedMissing => "seed-missing",
             State::SeedAltered => "seed-altered",

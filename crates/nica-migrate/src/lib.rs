@@ -3,6 +3,7 @@
 //! Linked by the command line and by the service's own image, so nothing here knows the engine. What belongs to a
 //! run (effects, records) stands in `nica-effects`; here stand the tables, the guard, the SQL and its readers.
 
+pub mod adopt;
 pub mod attic;
 mod catalog;
 pub mod certify;
@@ -10,6 +11,7 @@ pub mod connect;
 mod converge;
 pub mod fence;
 pub mod fingerprint;
+pub mod foreign;
 pub mod health;
 pub mod lexer;
 pub mod migrate_down;

@@ -173,7 +173,7 @@ pub(crate) async fn set_state(tx: &Guarded<'_>, id: &str, state: &str) -> Result
 }
 
 /// A release whose highest contract is below the floor can no longer run here.
-async fn raise_floor(tx: &Guarded<'_>, id: &str) -> Result<(), RunError> {
+pub(crate) async fn raise_floor(tx: &Guarded<'_>, id: &str) -> Result<(), RunError> {
     let sql = "
         UPDATE nica.control SET compat_floor = $1
         WHERE compat_floor IS NULL

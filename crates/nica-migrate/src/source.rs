@@ -10,6 +10,7 @@ mod refused;
 mod texts;
 
 pub use folder::read_dir;
+pub(crate) use folder::{read_named, twice};
 pub use hazards::{Verb, Write, writes};
 pub use manifest::{Backfill, Manifest, Park};
 pub use refused::{Lone, lone};

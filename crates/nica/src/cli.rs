@@ -208,6 +208,11 @@ pub(crate) enum Db {
     Certify(MaybeEnv),
     /// The schema as text, or as a diff against another environment or a kept text.
     Diff(DbDiff),
+    /// Take over what sqlx, refinery, dbmate or Flyway have applied; their table stays as it is.
+    #[command(
+        after_help = "Checks the tool's ledger against its files, and the schema against what those files make on a throw-away\ndatabase; then its migrations are NICA's, and the next ones may be written in either form. Exits 4 when a dry run\nfinds something to take over, 1 when something speaks against it.\n\nExamples:\n  nica db adopt --env dev --dry-run\n  nica db adopt --env prod --from sqlx db/migrations"
+    )]
+    Adopt(DbAdopt),
 }
 
 #[derive(Debug, Subcommand)]
@@ -243,6 +248,37 @@ pub(crate) struct DbDiff {
     /// Another environment, or a file with a fingerprint's text.
     #[arg(long, value_name = "ENV|FILE")]
     pub with: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbAdopt {
+    /// dev, stage or prod.
+    #[arg(long, value_name = "ENV")]
+    pub env: String,
+    /// The database; the environment's unless said.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Whose ledger it is; `auto` takes the only one that is there.
+    #[arg(long, value_name = "TOOL", default_value = "auto")]
+    pub from: From,
+    /// The ledger's table, where it has a name of its own.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Say what would be taken over, and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The tool's folder; the service's migrations unless said.
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum From {
+    Auto,
+    Sqlx,
+    Refinery,
+    Dbmate,
+    Flyway,
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,13 @@
 //! `./x bench NAME`: figures that the project promises, measured on this machine and printed beside their bars.
 //!
 //! A bench drives the programs as they are shipped (release builds) and takes its times from outside. It is red when a
-//! bar is missed.
+//! bar is missed. What it found stands in `target/bench/NAME.json` afterwards.
 
 mod deploy;
 mod figures;
 mod migrate;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use figures::Figure;
 
 struct Bench {
@@ -22,7 +22,11 @@ const BENCHES: &[Bench] = &[
         what: "a plan without changes, a crash that is found, the way back",
         run: deploy::run,
     },
-    Bench { name: "migrate", what: "migrate-seed with nothing to do, healthcheck", run: migrate::run },
+    Bench {
+        name: "migrate",
+        what: "migrate-seed from empty and with nothing to do, beside sqlx and Alembic; healthcheck",
+        run: migrate::run,
+    },
 ];
 
 pub(crate) fn run(name: Option<&str>) -> Result<bool> {
@@ -37,7 +41,17 @@ pub(crate) fn run(name: Option<&str>) -> Result<bool> {
     println!("bench {} · {}\n", bench.name, bench.what);
     let figures = (bench.run)()?;
     println!("{}", figures::table(&figures));
+    keep(bench.name, &figures)?;
     Ok(figures.iter().all(Figure::holds))
+}
+
+fn keep(name: &str, figures: &[Figure]) -> Result<()> {
+    let folder = crate::repo::root().join("target/bench");
+    std::fs::create_dir_all(&folder).with_context(|| format!("make folder {}", folder.display()))?;
+    let path = folder.join(format!("{name}.json"));
+    let text =
+        serde_json::to_string_pretty(&figures::json(name, figures)).context("write figures as JSON")?;
+    std::fs::write(&path, text + "\n").with_context(|| format!("write {}", path.display()))
 }
 
 #[cfg(test)]

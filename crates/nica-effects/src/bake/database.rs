@@ -52,6 +52,7 @@ fn sort(health: &health::Health) -> Health {
         | State::MigrationsBehind
         | State::AheadByContract
         | State::MigrationEdited
+        | State::LedgerMoved
         | State::StepHalfDone
         | State::SeedMissing
         | State::SeedAltered

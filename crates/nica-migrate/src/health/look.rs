@@ -2,8 +2,10 @@
 
 use super::judge::{self, Judgement};
 use super::{Health, Limits, Needs, Note, Problem, State, few};
+use crate::adopt::{self, AdoptError};
 use crate::connect::{ConnectError, DbUrl, connect, reason};
 use crate::fence::{Class, classify};
+use crate::foreign::LedgerError;
 use crate::seed::{self, SeedError};
 use crate::state::{self, StateError};
 use std::time::Duration;
@@ -39,12 +41,27 @@ async fn look(url: &DbUrl, needs: &Needs<'_>, limits: &Limits, all: &mut Judgeme
     all.problems.extend(wrong_database(&client, needs).await?);
     let applied = state::migrations(&client).await.map_err(|e| unreadable_state(&e))?;
     all.add(judge::migrations(needs.migrations, applied.as_deref()));
+    if applied.is_some() {
+        all.problems.extend(moved(&client).await?);
+    }
     match seed::differences(&client, needs.seeds).await {
         Ok(differences) => all.add(judge::seeds(&differences)),
         Err(error) => all.problems.push(unreadable_seeds(&error)?),
     }
     all.add(indexes(&client).await?);
     Ok(())
+}
+
+/// Another tool, whose ledger was taken over, was run afterwards.
+async fn moved(client: &Client) -> Result<Option<Problem>, Problem> {
+    match adopt::moved(client).await {
+        Ok(moved) => {
+            Ok(moved.map(|moved| Problem::new(State::LedgerMoved, moved.to_string(), moved.rows.clone())))
+        }
+        Err(AdoptError::Ledger(LedgerError::Sql(error))) => Err(unread(&error)),
+        // Its table has another shape now: that is a writing too.
+        Err(error) => Ok(Some(Problem::new(State::LedgerMoved, format!("failed to {error}"), Vec::new()))),
+    }
 }
 
 impl Judgement {

@@ -7,9 +7,15 @@ use std::path::Path;
 /// # Errors
 /// Every mistake of every migration at once.
 pub fn read_dir(folder: &Path) -> Result<Vec<Migration>, Mistakes> {
+    let names = names(folder).map_err(|m| Mistakes(vec![m]))?;
+    read_named(folder, names)
+}
+
+/// As `read_dir`, of these folders alone.
+pub(crate) fn read_named(folder: &Path, names: Vec<String>) -> Result<Vec<Migration>, Mistakes> {
     let mut mistakes = Vec::new();
     let mut migrations = Vec::new();
-    for id in names(folder).map_err(|m| Mistakes(vec![m]))? {
+    for id in names {
         match read_one(&folder.join(&id), &id) {
             Ok(migration) => migrations.push(migration),
             Err(Mistakes(more)) => mistakes.extend(more),
@@ -31,7 +37,8 @@ fn names(folder: &Path) -> Result<Vec<String>, Mistake> {
         if entry.path().is_dir() && !name.starts_with('.') {
             names.push(name);
         } else if name.ends_with(".sql") {
-            return Err(Mistake::new(name, None, "SQL stands in a folder of its own: NNNN_name/up.sql"));
+            let what = "SQL stands in a folder of its own: NNNN_name/up.sql; or say whose form it is with form = \"sqlx\"";
+            return Err(Mistake::new(name, None, what));
         }
     }
     names.sort();
@@ -91,7 +98,7 @@ fn strangers(folder: &Path, id: &str) -> Vec<Mistake> {
         .collect()
 }
 
-fn twice(migrations: &[Migration]) -> Vec<Mistake> {
+pub(crate) fn twice(migrations: &[Migration]) -> Vec<Mistake> {
     let mut by_number: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
     for migration in migrations {
         by_number.entry(number_of(&migration.id).unwrap_or(0)).or_default().push(&migration.id);

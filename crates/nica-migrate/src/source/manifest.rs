@@ -47,7 +47,7 @@ impl Default for Manifest {
 }
 
 impl Manifest {
-    pub(super) fn parse(text: &str) -> Result<Manifest, String> {
+    pub(crate) fn parse(text: &str) -> Result<Manifest, String> {
         toml::from_str(text).map_err(|e| {
             let said = e.to_string().trim().to_string();
             match nearest(e.message()) {

@@ -70,7 +70,7 @@ async fn make_template() {
 }
 
 /// What can be wrong inside of a database, and how it comes about.
-const INSIDE: [(State, &str); 8] = [
+const INSIDE: [(State, &str); 9] = [
     (
         State::ReadOnly,
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$",
@@ -82,6 +82,13 @@ const INSIDE: [(State, &str); 8] = [
          VALUES ('0099_gone', 'x', 'contract', 'sticky', 'applied', 0, 'w', '1')",
     ),
     (State::MigrationEdited, "UPDATE nica.migration SET sha256 = 'other' WHERE id = '0001_food'"),
+    (
+        State::LedgerMoved,
+        r#"CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY);
+         INSERT INTO schema_migrations VALUES ('7');
+         INSERT INTO nica.blob VALUES (repeat('0', 64), 'adopted-ledger',
+            '{"format":1,"n":1,"ids":[],"ledger":{"form":"dbmate","table":"schema_migrations","rows":[]}}')"#,
+    ),
     (
         State::StepHalfDone,
         "INSERT INTO nica.migration (id, sha256, phase, class, state, fence, who, version)
@@ -123,7 +130,7 @@ async fn states_are_never_confused() {
         cases.push(vec![*one]);
         cases.extend(all[i + 1..].iter().map(|other| vec![*one, *other]));
     }
-    assert_eq!(cases.len(), 1 + 9 + 36);
+    assert_eq!(cases.len(), 1 + 10 + 45);
     for case in cases {
         let url = healthy().await;
         inject(&url, &case).await;
@@ -290,10 +297,10 @@ async fn document_keeps_its_form() {
 }
 
 #[test]
-fn codes_are_thirteen_and_in_the_order_of_the_verdict() {
+fn codes_are_fourteen_and_in_the_order_of_the_verdict() {
     assert!(State::ALL.is_sorted());
     let mut codes: Vec<_> = State::ALL.iter().map(|state| state.code()).collect();
     codes.sort_unstable();
     codes.dedup();
-    assert_eq!(codes.len(), 13);
+    assert_eq!(codes.len(), 14);
 }

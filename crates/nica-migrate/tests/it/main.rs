@@ -1,5 +1,6 @@
 //! Everything that needs a real Postgres: one cluster for this binary, a database of its own for each test.
 
+mod adopt;
 mod attic;
 mod certify;
 mod common;

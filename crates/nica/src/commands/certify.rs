@@ -157,7 +157,7 @@ fn source_of(file: &ReleaseFile, m: &Migration) -> Result<source::Migration, Str
 /// `nica db certify`: the folder's migrations, before they are in any release. With an environment those that it lacks,
 /// as a plan would bring them; else each on top of those before it.
 pub(super) async fn run(context: &Context, args: &cli::MaybeEnv) -> anyhow::Result<Exit> {
-    let all = source::read_dir(&context.folder.join(&context.config.service.migrations))?;
+    let all = context.config.service.migrations.read(&context.folder)?;
     let live = match &args.env {
         None => None,
         Some(env) => {

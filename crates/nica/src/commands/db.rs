@@ -1,5 +1,7 @@
 //! `nica db`: the guide's two commands and what an operator asks of a database. The work is `nica-migrate`'s.
 
+mod adopt;
+
 use super::context::{Context, Unknown};
 use crate::cli;
 use crate::config::variables;
@@ -13,7 +15,7 @@ use nica_migrate::health::{self, Health, Limits, Needs};
 use nica_migrate::migrate_down::{self, Caller, MigrateDownError};
 use nica_migrate::migrate_seed::{self, MigrateSeedError, Options, Program, Report};
 use nica_migrate::seed::SeedFile;
-use nica_migrate::source::{self, Migration};
+use nica_migrate::source::Migration;
 use nica_migrate::state::{self, AppliedMigration};
 use nica_migrate::{ConnectError, DbUrl};
 use serde_json::json;
@@ -28,6 +30,7 @@ pub(crate) async fn run(context: &Context, command: &cli::Db) -> anyhow::Result<
         cli::Db::Verify(env) => verify(context, &env.env).await,
         cli::Db::Certify(args) => super::certify::run(context, args).await,
         cli::Db::Diff(args) => diff(context, args).await,
+        cli::Db::Adopt(args) => adopt::run(context, args).await,
     }
 }
 
@@ -42,7 +45,7 @@ fn url(at: &cli::Database) -> anyhow::Result<DbUrl> {
 }
 
 fn migrations(context: &Context) -> anyhow::Result<Vec<Migration>> {
-    Ok(source::read_dir(&context.folder.join(&context.config.service.migrations))?)
+    Ok(context.config.service.migrations.read(&context.folder)?)
 }
 
 fn seeds(context: &Context) -> anyhow::Result<Vec<SeedFile>> {
@@ -176,9 +179,11 @@ async fn verify(context: &Context, env: &str) -> anyhow::Result<Exit> {
 /// Two schemas as a diff: of two environments, or of one and a text that was kept.
 async fn diff(context: &Context, args: &cli::DbDiff) -> anyhow::Result<Exit> {
     let ours = fingerprint(context, &args.env).await?;
+    let moved = adopt::moved(context, &args.env).await?;
     let Some(other) = &args.with else {
-        context.output.result(&json!({ "fingerprint": ours.hash() }), ours.text());
-        return Ok(Exit::Done);
+        let said: String = moved.iter().map(|m| adopt::moved_text(m) + "\n").collect();
+        context.output.result(&json!({ "fingerprint": ours.hash(), "moved": moved }), &(said + ours.text()));
+        return Ok(if moved.is_none() { Exit::Done } else { Exit::No });
     };
     let other = match context.config.environments.contains_key(other) {
         true => fingerprint(context, other).await?,
@@ -187,9 +192,11 @@ async fn diff(context: &Context, args: &cli::DbDiff) -> anyhow::Result<Exit> {
         }
     };
     let lines = other.diff(&ours);
-    let text = if lines.is_empty() { "equal".to_string() } else { lines.join("\n") };
-    context.output.result(&json!({ "equal": lines.is_empty(), "diff": lines }), &text);
-    Ok(if lines.is_empty() { Exit::Done } else { Exit::No })
+    let mut text: Vec<String> = moved.iter().map(adopt::moved_text).collect();
+    text.push(if lines.is_empty() { "equal".to_string() } else { lines.join("\n") });
+    let value = json!({ "equal": lines.is_empty(), "diff": lines, "moved": moved });
+    context.output.result(&value, &text.join("\n"));
+    Ok(if lines.is_empty() && moved.is_none() { Exit::Done } else { Exit::No })
 }
 
 async fn fingerprint(context: &Context, env: &str) -> anyhow::Result<Fingerprint> {

@@ -45,7 +45,7 @@ async fn create(args: &cli::Create, global: &Global, output: Output) -> anyhow::
         commit: commit(args, &folder)?,
         commits: commits(args, &folder)?,
         components: components(&config, &folder, &images, &mut entries)?,
-        migrations: migrations(&folder.join(&config.service.migrations), &mut entries)?,
+        migrations: migrations(&config, &folder, &mut entries)?,
         seeds: seeds(&folder.join(&config.service.seeds), &mut entries)?,
         config: configs(&config),
         manifests: BTreeMap::new(),
@@ -111,8 +111,9 @@ fn components(
     Ok(components)
 }
 
-fn migrations(folder: &Path, entries: &mut Entries) -> anyhow::Result<Vec<Migration>> {
-    let all = source::read_dir(folder)?;
+/// In whatever form they stand there, a release carries them in NICA's own.
+fn migrations(config: &Config, folder: &Path, entries: &mut Entries) -> anyhow::Result<Vec<Migration>> {
+    let all = config.service.migrations.read(folder)?;
     Ok(all.into_iter().map(|m| migration(m, entries)).collect())
 }
 

@@ -40,6 +40,10 @@ impl<'n> Section<'n> {
         self.table.contains_key(key)
     }
 
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().is_table())
+    }
+
     /// A text, or none when it is missing; a value of another type is a mistake and reads as none.
     pub(super) fn text(&self, key: &'static str) -> Option<String> {
         let value = self.get(key)?;

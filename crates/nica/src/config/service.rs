@@ -7,18 +7,38 @@ use super::section::Section;
 use nica_engine::people::People;
 use nica_engine::policy::Signer;
 use nica_engine::signature::Key;
+use nica_migrate::foreign::{self, Form};
+use nica_migrate::source::{Migration, Mistakes};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Service {
     pub name: String,
-    /// Folders, beside nica.toml.
-    pub migrations: String,
+    pub migrations: Migrations,
+    /// A folder beside nica.toml.
     pub seeds: String,
     /// The file of people, beside nica.toml.
     pub people: Option<String>,
     /// The variable with the URL of a server for throw-away databases, where no server programs are installed.
     pub scratch_url: Option<String>,
+}
+
+/// `migrations = "folder"`, or `{ path = "folder", form = "sqlx" }`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Migrations {
+    /// A folder beside nica.toml.
+    pub path: String,
+    /// Whose form its files have; seen by their names unless said.
+    pub form: Option<Form>,
+}
+
+impl Migrations {
+    /// # Errors
+    /// Every mistake of every file.
+    pub(crate) fn read(&self, beside: &Path) -> Result<Vec<Migration>, Mistakes> {
+        foreign::read_any(&beside.join(&self.path), self.form)
+    }
 }
 
 pub(super) fn read(root: Section<'_>, people: People) -> Config {
@@ -46,13 +66,25 @@ fn service(section: &Section<'_>) -> Service {
     check_name(section, "name", &name, 40);
     let service = Service {
         name,
-        migrations: section.text_or("migrations", "migrations"),
+        migrations: migrations(section),
         seeds: section.text_or("seeds", "seeds"),
         people: section.text("people"),
         scratch_url: section.variable("scratch_url"),
     };
     section.finish();
     service
+}
+
+fn migrations(section: &Section<'_>) -> Migrations {
+    let inner = section.is_table("migrations").then(|| section.section("migrations")).flatten();
+    let Some(inner) = inner else {
+        return Migrations { path: section.text_or("migrations", "migrations"), form: None };
+    };
+    let words: Vec<_> = Form::ALL.iter().map(|form| (form.word(), Some(*form))).collect();
+    let read =
+        Migrations { path: inner.text_or("path", "migrations"), form: inner.choice("form", &words, None) };
+    inner.finish();
+    read
 }
 
 fn signers(all: &Section<'_>) -> BTreeMap<String, Signer> {

@@ -143,6 +143,24 @@ fn what_stands_in_the_file_arrives_and_the_rest_is_the_default() {
 }
 
 #[test]
+fn migrations_may_stand_in_the_form_of_another_tool() {
+    let read = |migrations: &str| {
+        let text = GOOD.replacen("people = ", &format!("migrations = {migrations}\npeople = "), 1);
+        let parsed = parse(("nica.toml", &text), Some(("people.toml", PEOPLE)));
+        parsed.map(|config| config.service.migrations).map_err(|mistakes| mistakes.to_string())
+    };
+    let is = |path: &str, form| Ok(service::Migrations { path: path.to_string(), form });
+    assert_eq!(read("\"db\""), is("db", None));
+    assert_eq!(read("{ path = \"db\" }"), is("db", None));
+    assert_eq!(
+        read("{ path = \"db\", form = \"refinery\" }"),
+        is("db", Some(nica_migrate::foreign::Form::Refinery))
+    );
+    let said = read("{ path = \"db\", form = \"dbmat\" }").expect_err("no form");
+    assert!(said.contains("`dbmat` is no `form`") && said.contains("dbmate"), "{said}");
+}
+
+#[test]
 fn each_value_knows_its_file_and_line() {
     let line = |o: &Origin| match &o.place {
         Some(place) => format!("{} = {}  {}:{}", o.key, o.value, place.file, place.line),

@@ -1,6 +1,7 @@
 //! `nica` as its user meets it: the program itself, with a real database, a real target and a real terminal.
 
 mod accept;
+mod adopt;
 mod asleep;
 mod certify;
 mod contract;

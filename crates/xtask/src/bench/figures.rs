@@ -36,7 +36,7 @@ impl Figure {
         Ok(Figure { what: what.to_string(), of, samples, bar: Some(bar) })
     }
 
-    fn value(&self) -> Duration {
+    pub(super) fn value(&self) -> Duration {
         let mut sorted = self.samples.clone();
         sorted.sort_unstable();
         let last = sorted.len().saturating_sub(1);
@@ -62,6 +62,22 @@ impl Share {
             Share::Longest => "longest",
         }
     }
+}
+
+/// The same as data, for a file.
+pub(super) fn json(bench: &str, figures: &[Figure]) -> serde_json::Value {
+    let millis = |time: Duration| (time.as_secs_f64() * 10_000.0).round() / 10.0;
+    let figure = |figure: &Figure| {
+        serde_json::json!({
+            "what": figure.what,
+            "samples": figure.samples.len(),
+            "of": figure.of.word(),
+            "millis": millis(figure.value()),
+            "bar_millis": figure.bar.map(millis),
+            "holds": figure.holds(),
+        })
+    };
+    serde_json::json!({ "format": 1, "bench": bench, "figures": figures.iter().map(figure).collect::<Vec<_>>() })
 }
 
 pub(super) fn table(figures: &[Figure]) -> String {
