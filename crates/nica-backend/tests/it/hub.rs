@@ -7,9 +7,12 @@ use axum::http::header::{AUTHORIZATION, CONTENT_RANGE, LOCATION, RANGE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -137,9 +140,14 @@ async fn bytes(State(seen): State<Arc<Seen>>, headers: HeaderMap) -> Response {
     if from > 0 {
         answer = answer.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, range);
     }
-    // A body that is shorter than announced: the connection breaks.
-    let pieces = [Ok(sent), Err(std::io::Error::other("cut"))];
-    let whole = length == pieces[0].as_ref().map_or(0, Vec::len);
-    let pieces = pieces.into_iter().take(if whole { 1 } else { 2 });
-    answer.body(Body::from_stream(futures_util::stream::iter(pieces))).expect("an answer")
+    // A body that is shorter than announced: the connection breaks, a moment after what was sent has left.
+    let whole = sent.len() == length;
+    let broken = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Err(std::io::Error::other("cut"))
+    };
+    let pieces = stream::once(async { Ok(sent) });
+    let body =
+        if whole { Body::from_stream(pieces) } else { Body::from_stream(pieces.chain(stream::once(broken))) };
+    answer.body(body).expect("an answer")
 }
