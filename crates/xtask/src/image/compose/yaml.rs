@@ -12,8 +12,16 @@ pub(super) fn read(text: &str) -> Value {
     Reader { events: &events, at: 0, anchors: BTreeMap::new() }.value()
 }
 
+/// What says nothing about values.
 fn is_frame(event: &Event<'_>) -> bool {
-    matches!(event, Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::DocumentEnd)
+    matches!(
+        event,
+        Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Comment(..)
+    )
 }
 
 struct Reader<'a> {

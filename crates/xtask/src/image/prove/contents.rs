@@ -26,8 +26,8 @@ const MACHINE_AT: std::ops::Range<usize> = 18..20;
 pub(super) fn are_right(store: &Store, built: &Built) -> Result<String> {
     let found = faults(store, &built.name)?;
     ensure!(found.is_empty(), "find the files as promised: {}", found.join("; "));
-    let size = store.inspect(&built.name)?["Docker"]["size"].as_u64();
-    Ok(size.map_or(String::new(), |bytes| format!("{} MB", bytes / 1_000_000)))
+    let mut images = store.buildah();
+    proc::must_succeed(images.args(["images", "--format", "{{.Size}}", &built.name]), "ask how large it is")
 }
 
 pub(super) fn faults(store: &Store, image: &str) -> Result<Vec<String>> {

@@ -3,21 +3,36 @@
 use super::Scene;
 use crate::demo::http::{Client, Request, Response};
 use crate::image::store::Store;
-use crate::kill::proc;
-use anyhow::{Context as _, Result, ensure};
+use crate::kill::proc::{self, Signal};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const DRAIN: Duration = Duration::from_millis(300);
-/// Beyond the drain, with nobody connected: ending itself, and podman noticing.
+/// Beyond the drain, with nobody connected and on a busy machine.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// A container that is gone with this value.
 pub(super) struct Container<'a> {
     store: &'a Store,
     name: String,
+}
+
+/// As a careful operator runs it; `more` comes before the image.
+fn run(store: &Store, image: &str, settings: &[(&str, &str)], more: &[&str]) -> Command {
+    let mut command = store.podman();
+    command.args(["run", "--no-healthcheck", "--network", "host", "--read-only", "--read-only-tmpfs=false"]);
+    command.args(["--cap-drop", "all", "--security-opt", "no-new-privileges", "--memory", "256m"]);
+    command.args(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--pull", "never"]);
+    command.args(more);
+    for (key, value) in settings {
+        command.arg("--env").arg(format!("{key}={value}"));
+    }
+    command.arg(image);
+    command
 }
 
 impl<'a> Container<'a> {
@@ -28,25 +43,10 @@ impl<'a> Container<'a> {
         settings: &[(&str, &str)],
         more: &[&str],
     ) -> Result<Container<'a>> {
-        let mut command = store.podman();
-        command.args(["run", "--detach", "--name", name, "--no-healthcheck", "--network", "host"]);
-        command.args(["--read-only", "--read-only-tmpfs=false", "--cap-drop", "all"]);
-        command.args(["--security-opt", "no-new-privileges", "--memory", "256m", "--pull", "never"]);
-        command.args([
-            "--ulimit",
-            "nofile=1024:1024",
-            "--ulimit",
-            "nproc=1024:1024",
-            "--log-driver",
-            "k8s-file",
-        ]);
-        command.args(more);
-        for (key, value) in settings {
-            command.arg("--env").arg(format!("{key}={value}"));
-        }
-        command.arg(image);
+        let more = [&["--detach", "--name", name, "--log-driver", "k8s-file"], more].concat();
+        // Made first: what has half begun is removed too.
         let container = Container { store, name: name.to_string() };
-        proc::must_succeed(&mut command, &format!("run {image}"))?;
+        proc::must_succeed(&mut run(store, image, settings, &more), &format!("run {image}"))?;
         Ok(container)
     }
 
@@ -68,18 +68,23 @@ impl<'a> Container<'a> {
         proc::must_succeed(command.args(["inspect", "--format", what, &self.name]), "ask about a container")
     }
 
-    /// The signal that its image names, and how long the end took.
+    /// The signal that its image names, as a runtime sends it, and how long the end took.
     fn stop(&self) -> Result<Duration> {
+        let pid: u32 = self.state("{{.State.Pid}}")?.parse()?;
+        let signal = match self.state("{{.Config.StopSignal}}")?.as_str() {
+            "SIGTERM" | "15" => Signal::TERM,
+            "SIGQUIT" | "3" => Signal::QUIT,
+            other => bail!("end a container by {other}"),
+        };
         let began = Instant::now();
-        let signal = self.state("{{.Config.StopSignal}}")?;
-        let mut kill = self.store.podman();
-        proc::must_succeed(kill.args(["kill", "--signal", &signal, &self.name]), "ask a container to end")?;
-        proc::wait_for("see a container end", START_LIMIT, || {
-            (self.state("{{.State.Running}}").ok()? == "false").then_some(())
-        })?;
+        proc::signal(pid, signal)?;
+        proc::wait_for("see a container end", START_LIMIT, || (!proc::alive(pid)).then_some(()))?;
+        let took = began.elapsed();
+        let ended = || (self.state("{{.State.Running}}").ok()? == "false").then_some(());
+        proc::wait_for("see podman notice", START_LIMIT, ended)?;
         let code = self.state("{{.State.ExitCode}}")?;
         ensure!(code == "0", "see exit code 0, not {code}: {}", self.log());
-        Ok(began.elapsed())
+        Ok(took)
     }
 }
 
@@ -100,7 +105,7 @@ fn until(at: SocketAddr, path: &str, container: &Container<'_>) -> Result<()> {
     });
     match seen {
         Ok(false) => Ok(()),
-        Ok(true) => anyhow::bail!("see {path} at {at}: it ended: {}", container.log()),
+        Ok(true) => bail!("see {path} at {at}: it ended: {}", container.log()),
         Err(error) => Err(error.context(container.log())),
     }
 }
@@ -239,22 +244,20 @@ pub(super) fn misled_frontend(scene: &Scene) -> Result<String> {
         ("API_UPSTREAM", "http://a.test/; return 200", "API_UPSTREAM is `"),
         ("LISTEN", "0.0.0.0:80; include /etc/passwd", "LISTEN is `"),
     ];
-    for (number, (key, value, expected)) in nonsense.iter().enumerate() {
-        let settings: Vec<(&str, &str)> = if *key == "API_BASE_URL" {
+    for (key, value, expected) in nonsense {
+        let settings: Vec<(&str, &str)> = if key == "API_BASE_URL" {
             vec![(key, value)]
         } else {
             vec![("API_BASE_URL", "/"), (key, value)]
         };
-        let name = format!("nica-misled-{number}");
-        let tmp = ["--tmpfs", "/tmp:size=16m"];
-        let container = Container::start(&scene.store, &name, &scene.frontend.name, &settings, &tmp)?;
-        proc::wait_for("see it end", START_LIMIT, || {
-            (container.state("{{.State.Running}}").ok()? == "false").then_some(())
-        })?;
-        let (code, log) = (container.state("{{.State.ExitCode}}")?, container.log());
+        let more = ["--rm", "--tmpfs", "/tmp:size=16m"];
+        let out =
+            run(&scene.store, &scene.frontend.name, &settings, &more).output().context("start podman")?;
+        let told = String::from_utf8_lossy(&out.stderr).into_owned();
         ensure!(
-            code == "2" && log.contains(expected),
-            "hear {expected:?}, not {log:?} with exit code {code}"
+            out.status.code() == Some(2) && told.contains(expected),
+            "hear {expected:?}, not {told:?} with {}",
+            out.status
         );
     }
     Ok(format!("{} ways", nonsense.len()))
