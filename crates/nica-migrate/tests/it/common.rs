@@ -80,7 +80,6 @@ pub(crate) fn runner(url: &DbUrl) -> Session {
         fence: 0,
         run_suffix: None,
         limits: Limits::default(),
-        windows: Default::default(),
         patience: std::time::Duration::from_secs(10),
         by: By { run: None, who: "ana".to_string(), version: "0.1.0".to_string() },
     }
