@@ -7,9 +7,9 @@
 mod admit;
 mod anchor;
 mod api;
-mod doom;
 mod drift;
 mod error;
+mod feed;
 mod kinds;
 mod logs;
 mod managed;
@@ -19,6 +19,8 @@ mod observe;
 mod pods;
 mod scrape;
 mod stamp;
+mod tracker;
+mod verdict;
 mod watch;
 mod write;
 
@@ -31,7 +33,8 @@ pub use write::{Order, Wanted, Written};
 
 use kinds::Kinds;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use std::collections::BTreeSet;
+use nica_engine::effect::Generation;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +65,8 @@ pub struct Scope {
     pub components: BTreeSet<String>,
     /// The anchor of the open run, if one is open.
     pub anchor: Option<String>,
+    /// What the open run asks for, and how long that may take. What is asked for by nobody has all the time.
+    pub limits_ms: BTreeMap<(String, Generation), u64>,
 }
 
 /// An API server and a namespace there. Clones share their connections.
@@ -76,6 +81,7 @@ struct Inner {
     owner: Owner,
     kinds: OnceCell<Kinds>,
     watches: Mutex<watch::Watches>,
+    following: OnceCell<feed::Following>,
 }
 
 /// A TCP and TLS handshake.
@@ -92,8 +98,8 @@ impl Cluster {
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT_LIMIT);
         let client = kube::Client::try_from(config).map_err(|error| unusable(error.to_string()))?;
-        let (kinds, watches) = (OnceCell::new(), Mutex::default());
-        Ok(Cluster { inner: Arc::new(Inner { client, place, owner, kinds, watches }) })
+        let (kinds, watches, following) = (OnceCell::new(), Mutex::default(), OnceCell::new());
+        Ok(Cluster { inner: Arc::new(Inner { client, place, owner, kinds, watches, following }) })
     }
 
     fn namespace(&self) -> &str {

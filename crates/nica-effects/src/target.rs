@@ -132,6 +132,11 @@ impl Target {
         }
     }
 
+    /// It has no connection of its own that a late request could still be under way on.
+    pub(crate) fn outlives_a_lost_answer(&self) -> bool {
+        matches!(self, Target::Kubernetes(_))
+    }
+
     /// From here on it refuses every lower fence.
     pub async fn admit(&mut self, fence: i64, records: &Client) -> Result<(), Failure> {
         match self {

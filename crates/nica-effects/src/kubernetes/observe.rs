@@ -5,7 +5,6 @@
 
 use super::admit::check_fence;
 use super::anchor::{AnchorSeen, anchors};
-use super::doom::{self, Doom, LogSource};
 use super::drift::lost;
 use super::names::{PREVIOUS, ours};
 use super::pods::{Pod, deployments};
@@ -26,6 +25,8 @@ pub struct Sighting {
     pub anchors: BTreeMap<String, AnchorSeen>,
     /// By the plural of their kind: where a watch begins.
     pub(super) versions: BTreeMap<String, Listed>,
+    /// Components that will not come true.
+    pub(super) failing: BTreeSet<String>,
 }
 
 /// A list, and up to which version it goes.
@@ -68,14 +69,11 @@ pub struct Kept {
 
 /// Requests at once.
 pub(super) const AT_ONCE: usize = 8;
-/// A person reads them.
-const LAST_WORDS: u32 = 20;
-
 /// Everything that one look read.
-struct Read {
-    objects: BTreeMap<String, Value>,
+pub(super) struct Read {
+    pub objects: BTreeMap<String, Value>,
     replica_sets: Vec<Value>,
-    pods: Vec<Pod>,
+    pub pods: Vec<Pod>,
     /// The uid of the open run's anchor.
     anchor: Option<String>,
 }
@@ -102,13 +100,9 @@ impl Cluster {
             scope.anchor.as_ref().and_then(|run| sighting.anchors.get(run)).map(|seen| seen.uid.clone());
         let read = Read { objects, replica_sets, pods, anchor };
         for name in read.components() {
-            let (seen, source) = read.component(&name, applied);
-            sighting.components.insert(name.clone(), seen);
-            if let Some(source) = source {
-                let words = self.last_words(&source, LAST_WORDS).await;
-                sighting.components.entry(name).or_default().last_words = words;
-            }
+            sighting.components.insert(name.clone(), read.component(&name, applied));
         }
+        self.track(&mut sighting, &read, (fence, scope)).await?;
         Ok(sighting)
     }
 
@@ -186,7 +180,7 @@ impl Read {
         objects.map(|(title, _)| title.clone()).chain(left).collect()
     }
 
-    fn component(&self, name: &str, applied: &BTreeMap<Digest, Value>) -> (ObjectSeen, Option<LogSource>) {
+    fn component(&self, name: &str, applied: &BTreeMap<Digest, Value>) -> ObjectSeen {
         let deployments = deployments(&self.replica_sets);
         let pods: Vec<&Pod> = self
             .pods
@@ -202,7 +196,7 @@ impl Read {
         alive.extend(sets.iter().filter(|set| may_start(set)).filter_map(|set| label(set)));
         let Some(object) = self.objects.get(name) else {
             let seen = ComponentSeen { alive, ..ComponentSeen::default() };
-            return (ObjectSeen { seen, ..ObjectSeen::default() }, None);
+            return ObjectSeen { seen, ..ObjectSeen::default() };
         };
         let kind = name.split('/').next().unwrap_or_default();
         if HAS_OBSERVED.contains(&kind) && !object::is_observed(object) {
@@ -211,18 +205,12 @@ impl Read {
         }
         let wanted: Vec<&Pod> =
             pods.iter().copied().filter(|pod| Some(pod.generation()) == object::generation(object)).collect();
-        let own = sets.iter().copied().filter(|set| label(set) == object::generation(object));
-        let doom = match stamp::template(kind) {
-            Some(_) => doom::judge(&wanted, &[object].into_iter().chain(own).collect::<Vec<_>>()),
-            None => None,
-        };
-        let source = doom.as_ref().and_then(|Doom { source, .. }| source.clone());
         let seen = ComponentSeen {
             generation: object::generation(object),
             replicas: asked(object, applied),
             ready: ready(object, kind, &wanted),
             alive,
-            doomed: doom.map(|doom| doom.diagnosis.to_string()),
+            doomed: None,
             owner: owner(object, self.anchor.as_deref()),
             deleting: object::is_going(object),
             passive: stamp::template(kind).is_none(),
@@ -230,7 +218,7 @@ impl Read {
         let digest = object::applied(object);
         let kept = Some(Kept { drifted: seen.replicas == DRIFTED, ..Kept::of(object, kind) });
         let immutable = object.get("immutable") == Some(&Value::Bool(true));
-        (ObjectSeen { seen, applied: digest, immutable, kept, last_words: Vec::new() }, source)
+        ObjectSeen { seen, applied: digest, immutable, kept, last_words: Vec::new() }
     }
 }
 
@@ -313,6 +301,12 @@ impl Kept {
 }
 
 impl Sighting {
+    /// Up to which version that kind was seen. Versions are numbers that only rise (KEP-5504 makes that a promise); one
+    /// that is none counts as unseen.
+    pub(super) fn version(&self, plural: &str) -> Option<u64> {
+        self.versions.get(plural)?.version.parse().ok()
+    }
+
     /// As if it had been taken before everything that the server remembers: for tests of what a watch does then.
     pub fn forget(&mut self) {
         for listed in self.versions.values_mut() {

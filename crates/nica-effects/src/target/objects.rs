@@ -227,10 +227,21 @@ impl Read {
                 }
                 Effect::SetDesired { component, desired, before } => {
                     self.take(component, desired);
-                    before.iter().for_each(|before| self.take(component, before));
+                    self.limit(component, desired, plan.limits.rollout_ms);
+                    if let Some(before) = before {
+                        self.take(component, before);
+                        self.limit(component, before, plan.limits.undo_ms);
+                    }
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// What is waited for on the way out, and on the way back.
+    fn limit(&mut self, component: &str, desired: &Desired, limit_ms: u64) {
+        if desired.kind == ComponentKind::Workload {
+            self.scope.limits_ms.insert((component.to_string(), desired.generation()), limit_ms);
         }
     }
 
