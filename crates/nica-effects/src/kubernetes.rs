@@ -29,6 +29,7 @@ pub use error::ClusterError;
 pub use logs::Log;
 pub use managed::Conflict;
 pub use observe::{Kept, ObjectSeen, Sighting};
+pub(crate) use scrape::declares_metrics;
 pub use write::{Order, Wanted, Written};
 
 use kinds::Kinds;

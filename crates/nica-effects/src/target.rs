@@ -239,6 +239,14 @@ impl Target {
         }
     }
 
+    /// Its replicas say where their metrics are read.
+    pub(crate) fn counts(&self, desired: &Desired) -> bool {
+        match self {
+            Target::Process(_) => true,
+            Target::Kubernetes(objects) => objects.counts(desired),
+        }
+    }
+
     pub async fn put_bytes(&self, bytes: &[u8], digest: &Digest) -> Result<(), Failure> {
         match self {
             Target::Process(client) => Ok(client.put_bytes(bytes, digest).await?),

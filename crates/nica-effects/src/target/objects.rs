@@ -7,7 +7,8 @@ use super::{Cursor, Observed, Seen};
 use crate::answer::answered;
 use crate::failure::Failure;
 use crate::kubernetes::{
-    Anchor, Cluster, ClusterError, Conflict, Kept, Order, Owner, Place, Release, Scope, Sighting, Wanted,
+    self, Anchor, Cluster, ClusterError, Conflict, Kept, Order, Owner, Place, Release, Scope, Sighting,
+    Wanted,
 };
 use crate::process::{Identity, Pins, Set};
 use crate::records::{RecordError, blob, control, run};
@@ -168,6 +169,11 @@ impl Objects {
             }
         }
         Ok(())
+    }
+
+    /// What cannot be looked up is asked for its metrics.
+    pub(super) fn counts(&self, desired: &Desired) -> bool {
+        self.configurations.get(&desired.digest).is_none_or(kubernetes::declares_metrics)
     }
 
     pub(super) fn cluster(&self) -> &Cluster {

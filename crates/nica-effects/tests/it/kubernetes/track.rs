@@ -59,6 +59,7 @@ fn real(container: Value) -> Value {
     let mut made = deployment("web", "nica.invalid/guest:1", Some(1));
     let spec = &mut made["spec"]["template"]["spec"];
     (spec["nodeSelector"], spec["tolerations"]) = (json!({}), json!([]));
+    spec["containers"][0]["readinessProbe"] = json!(null);
     for (key, value) in container.as_object().expect("fields") {
         spec["containers"][0][key] = value.clone();
     }

@@ -286,7 +286,11 @@ pub(super) fn deployment(name: &str, image: &str, replicas: Option<u32>) -> Valu
                     "nodeSelector": { "type": "kwok" },
                     "tolerations": [toleration],
                     "terminationGracePeriodSeconds": 1,
-                    "containers": [{ "name": "main", "image": image, "resources": { "requests": { "cpu": "0.01" } } }],
+                    "containers": [{
+                        "name": "main", "image": image, "resources": { "requests": { "cpu": "0.01" } },
+                        // Simulated pods pass it; without one the tracker makes each wait for ten seconds.
+                        "readinessProbe": { "exec": { "command": ["true"] } },
+                    }],
                 },
             },
         },
