@@ -64,7 +64,9 @@ pub struct Owner {
 pub struct Scope {
     /// Components of baseline and plan, `Kind/name`.
     pub components: BTreeSet<String>,
-    /// The anchor of the open run, if one is open.
+    /// The open run, if one is open.
+    pub run: Option<String>,
+    /// The anchor of the open run, by the run that it is named after.
     pub anchor: Option<String>,
     /// What the open run asks for, and how long that may take. What is asked for by nobody has all the time.
     pub limits_ms: BTreeMap<(String, Generation), u64>,

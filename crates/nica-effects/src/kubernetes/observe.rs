@@ -6,7 +6,7 @@
 use super::admit::check_fence;
 use super::anchor::{AnchorSeen, anchors};
 use super::drift::lost;
-use super::names::{PREVIOUS, ours};
+use super::names::{ENVIRONMENT, PREVIOUS, ours};
 use super::pods::{Pod, deployments};
 use super::stamp::{live_replicas, replicas};
 use super::{Cluster, ClusterError, Scope, managed, object, stamp};
@@ -76,6 +76,7 @@ pub(super) struct Read {
     pub pods: Vec<Pod>,
     /// The uid of the open run's anchor.
     anchor: Option<String>,
+    env_id: Option<String>,
 }
 
 impl Cluster {
@@ -98,7 +99,7 @@ impl Cluster {
         let pods = self.listed("Pod", None, &mut sighting.versions).await?;
         let anchor =
             scope.anchor.as_ref().and_then(|run| sighting.anchors.get(run)).map(|seen| seen.uid.clone());
-        let read = Read { objects, replica_sets, pods, anchor };
+        let read = Read { objects, replica_sets, pods, anchor, env_id: self.owner().env_id.clone() };
         for name in read.components() {
             sighting.components.insert(name.clone(), read.component(&name, applied));
         }
@@ -211,7 +212,7 @@ impl Read {
             ready: ready(object, kind, &wanted),
             alive,
             doomed: None,
-            owner: owner(object, self.anchor.as_deref()),
+            owner: owner(object, (self.anchor.as_deref(), self.env_id.as_deref())),
             deleting: object::is_going(object),
             passive: stamp::template(kind).is_none(),
         };
@@ -247,15 +248,27 @@ fn asked(object: &Value, applied: &BTreeMap<Digest, Value>) -> u32 {
 
 const DRIFTED: u32 = u32::MAX;
 
-/// By the uid, so that an anchor of the same name that came later is another one.
-pub(super) fn owner(object: &Value, anchor: Option<&str>) -> world::Owner {
+/// By the uid, so that an anchor of the same name that came later is another one; without an owner, by our mark.
+pub(super) fn owner(object: &Value, (anchor, env_id): (Option<&str>, Option<&str>)) -> world::Owner {
     let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     let uids: Vec<Option<&str>> = owners.into_iter().flatten().map(|owner| owner["uid"].as_str()).collect();
     match anchor {
-        _ if uids.is_empty() => world::Owner::Nobody,
+        _ if uids.is_empty() && is_marked(object, env_id) => world::Owner::Nobody,
+        _ if uids.is_empty() => world::Owner::Stranger,
         Some(anchor) if uids.contains(&Some(anchor)) => world::Owner::Anchor,
         _ => world::Owner::Other,
     }
+}
+
+/// A run of this environment wrote it: every create and every apply carries the environment's uuid, and leaving the anchor
+/// does not take it away. A copy that somebody made of such an object has the annotation too; but the fields say who wrote
+/// it, where they say anything.
+fn is_marked(object: &Value, env_id: Option<&str>) -> bool {
+    let marked = object::annotation(object, ENVIRONMENT);
+    let fields = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let path = ["f:metadata", "f:annotations", &format!("f:{ENVIRONMENT}")];
+    let written = fields.is_none_or(|fields| fields.is_empty() || managed::owns(fields, &path));
+    marked.is_some() && env_id.is_none_or(|env_id| marked == Some(env_id)) && written
 }
 
 fn ready(object: &Value, kind: &str, wanted: &[&Pod]) -> u32 {
@@ -312,5 +325,30 @@ impl Sighting {
         for listed in self.versions.values_mut() {
             listed.version = "1".to_string();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_object_is_the_environments_when_a_run_of_it_wrote_the_mark() {
+        let check = |env_id: &str, manager: &str, expected: world::Owner| {
+            let fields = json!({ "f:metadata": { "f:annotations": { "f:nica/environment": {} } } });
+            let entry = json!({ "manager": manager, "operation": "Apply", "fieldsV1": fields });
+            let object = json!({ "metadata": {
+                "annotations": { "nica/environment": env_id, "nica/generation": "x" }, "managedFields": [entry],
+            } });
+            assert_eq!(owner(&object, (None, Some("e"))), expected, "{object}");
+        };
+        check("e", "nica", world::Owner::Nobody);
+        check("e", "kubectl", world::Owner::Stranger);
+        check("f", "nica", world::Owner::Stranger);
+        assert_eq!(owner(&json!({}), (None, Some("e"))), world::Owner::Stranger);
+        let owned = json!({ "metadata": { "ownerReferences": [{ "uid": "u" }] } });
+        assert_eq!(owner(&owned, (Some("u"), Some("e"))), world::Owner::Anchor);
+        assert_eq!(owner(&owned, (Some("v"), Some("e"))), world::Owner::Other);
     }
 }

@@ -116,7 +116,8 @@ impl Objects {
                 Ok(self.cluster.set(self.wanted(set.fence, component, desired)?, kept).await?.conflicts)
             }
             (Some(desired), None) if back => {
-                Ok(self.cluster.restore(self.wanted(set.fence, component, desired)?).await?.conflicts)
+                let wanted = self.wanted(set.fence, component, desired)?;
+                Ok(self.cluster.restore(wanted, self.scope.run.as_deref().unwrap_or("none")).await?.conflicts)
             }
             (Some(_), None) => Err(Failure::Refused(format!("set {component}: somebody deleted it"))),
         }
@@ -218,6 +219,7 @@ impl Read {
         if let Some(open) = run::read_open(records).await? {
             read.plan(&open.plan);
             read.scope.anchor = open.plan.anchor_of(&open.id).map(str::to_string);
+            read.scope.run = Some(open.id);
         }
         Ok(read)
     }
