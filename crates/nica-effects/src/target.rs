@@ -296,6 +296,7 @@ impl From<&process::Seen> for Seen {
             replicas: desired.replicas,
             listen: desired.listen.clone(),
             secrets: desired.secrets.clone(),
+            drifted: false,
         });
         let last_words = seen.doomed.as_ref().map(|why| why.log_tail.clone()).unwrap_or_default();
         Seen { state, world: seen.world(), last_words }

@@ -196,7 +196,7 @@ fn asked(
     let seen = world.components.get(component);
     let generation = seen.and_then(|s| s.generation.clone());
     let wanted = desired.generation();
-    if generation.as_ref() == Some(&wanted) && seen.is_some_and(|s| s.replicas == desired.replicas) {
+    if seen.is_some_and(|seen| seen.is_asked_to_be(desired)) {
         return Progress::Reached;
     }
     match generation {

@@ -3,7 +3,7 @@
 //! No times stand here: whether a limit has passed was decided by the observer, against database time. That keeps
 //! worlds comparable and small enough to enumerate them all.
 
-use crate::effect::Generation;
+use crate::effect::{Desired, Generation};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +50,8 @@ pub struct ComponentSeen {
     /// The generation that the target was asked for; of an object that no run made, any that no release has.
     pub generation: Option<Generation>,
     pub replicas: u32,
+    /// Somebody changed what that generation asks for: it is asked for again.
+    pub drifted: bool,
     /// Replicas of that generation that are ready.
     pub ready: u32,
     /// Every generation with a live process, drained ones included.
@@ -61,6 +63,14 @@ pub struct ComponentSeen {
     pub deleting: bool,
     /// It never has a process; see `ComponentKind::runs`.
     pub passive: bool,
+}
+
+impl ComponentSeen {
+    /// This, and nothing that somebody made of it.
+    pub fn is_asked_to_be(&self, desired: &Desired) -> bool {
+        let same = self.generation.as_ref() == Some(&desired.generation());
+        same && self.replicas == desired.replicas && !self.drifted
+    }
 }
 
 /// The object that owns what a run creates; nothing of the kind at a target that has none.

@@ -208,7 +208,8 @@ impl Read {
             pods.iter().copied().filter(|pod| Some(pod.generation()) == object::generation(object)).collect();
         let seen = ComponentSeen {
             generation: object::generation(object),
-            replicas: asked(object, applied),
+            replicas: replicas(object),
+            drifted: is_drifted(object, applied),
             ready: ready(object, kind, &wanted),
             alive,
             doomed: None,
@@ -217,7 +218,7 @@ impl Read {
             passive: stamp::template(kind).is_none(),
         };
         let digest = object::applied(object);
-        let kept = Some(Kept { drifted: seen.replicas == DRIFTED, ..Kept::of(object, kind) });
+        let kept = Some(Kept { drifted: seen.drifted, ..Kept::of(object, kind) });
         let immutable = object.get("immutable") == Some(&Value::Bool(true));
         ObjectSeen { seen, applied: digest, immutable, kept, last_words: Vec::new() }
     }
@@ -237,16 +238,11 @@ fn label(set: &Value) -> Option<Generation> {
     Some(Generation(label.to_string()))
 }
 
-/// How many are awaited, as the object says; a number that nobody asks for where somebody took a field of its
-/// configuration, so that what was asked for is asked for again.
-fn asked(object: &Value, applied: &BTreeMap<Digest, Value>) -> u32 {
-    match object::applied(object).and_then(|digest| applied.get(&digest)) {
-        Some(configuration) if !lost(configuration, object).is_empty() => DRIFTED,
-        _ => replicas(object),
-    }
+/// Somebody took a field of its configuration. What was asked for is asked for again.
+fn is_drifted(object: &Value, applied: &BTreeMap<Digest, Value>) -> bool {
+    let configuration = object::applied(object).and_then(|digest| applied.get(&digest));
+    configuration.is_some_and(|configuration| !lost(configuration, object).is_empty())
 }
-
-const DRIFTED: u32 = u32::MAX;
 
 /// By the uid, so that an anchor of the same name that came later is another one; without an owner, by our mark.
 pub(super) fn owner(object: &Value, (anchor, env_id): (Option<&str>, Option<&str>)) -> world::Owner {

@@ -89,6 +89,7 @@ impl Objects {
                 replicas: object.seen.replicas,
                 listen: String::new(),
                 secrets: BTreeMap::new(),
+                drifted: object.seen.drifted,
             });
             (name.clone(), Seen { state, world: object.seen.clone(), last_words: object.last_words.clone() })
         });

@@ -5,6 +5,7 @@
 mod anchor;
 mod fence;
 mod fields;
+mod role;
 mod rollout;
 mod run;
 mod track;

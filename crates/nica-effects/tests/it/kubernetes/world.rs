@@ -94,6 +94,24 @@ impl World {
         pids.find(is_it).map(ApiServer)
     }
 
+    /// From here on deployers are this service account; people stay who they are.
+    pub(super) async fn act_as(&mut self, account: &str) -> tempfile::TempPath {
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{account}/token", self.namespace);
+        let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} });
+        let token =
+            self.ask("POST", &path, Some(&request)).await.expect("a token")["status"]["token"].clone();
+        let text = std::fs::read_to_string(&self.kubeconfig).expect("a kubeconfig");
+        let file = kube::config::Kubeconfig::from_yaml(&text).expect("a kubeconfig");
+        let mut file = serde_json::to_value(file).expect("plain data");
+        for user in file["users"].as_array_mut().expect("users") {
+            user["user"] = json!({ "token": token });
+        }
+        let kept = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
+        std::fs::write(&kept, file.to_string()).expect("it is written");
+        self.kubeconfig = kept.to_path_buf();
+        kept
+    }
+
     /// Where the nodes look for a registry on this machine.
     #[allow(clippy::disallowed_methods, reason = "this is where the tests learn of their cluster")]
     pub(super) fn machine(&self) -> String {

@@ -46,6 +46,11 @@ fn objects_are_created_and_made_effective() {
             }),
             "perform set_desired Deployment/worker",
         ),
+        (
+            "what somebody changed is asked for again",
+            object_is(at("bake"), "Deployment/api", |s| s.drifted = true),
+            "perform set_desired Deployment/api",
+        ),
         ("deletions come after Commit", at("bake"), "perform commit"),
         ("then", at("commit"), "perform delete Deployment/old"),
         (
