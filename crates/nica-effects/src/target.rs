@@ -132,6 +132,11 @@ impl Target {
         }
     }
 
+    /// It has no connection of its own that a late request could still be under way on.
+    pub(crate) fn outlives_a_lost_answer(&self) -> bool {
+        matches!(self, Target::Kubernetes(_))
+    }
+
     /// From here on it refuses every lower fence.
     pub async fn admit(&mut self, fence: i64, records: &Client) -> Result<(), Failure> {
         match self {
@@ -234,6 +239,14 @@ impl Target {
         }
     }
 
+    /// Its replicas say where their metrics are read.
+    pub(crate) fn counts(&self, desired: &Desired) -> bool {
+        match self {
+            Target::Process(_) => true,
+            Target::Kubernetes(objects) => objects.counts(desired),
+        }
+    }
+
     pub async fn put_bytes(&self, bytes: &[u8], digest: &Digest) -> Result<(), Failure> {
         match self {
             Target::Process(client) => Ok(client.put_bytes(bytes, digest).await?),
@@ -283,6 +296,7 @@ impl From<&process::Seen> for Seen {
             replicas: desired.replicas,
             listen: desired.listen.clone(),
             secrets: desired.secrets.clone(),
+            drifted: false,
         });
         let last_words = seen.doomed.as_ref().map(|why| why.log_tail.clone()).unwrap_or_default();
         Seen { state, world: seen.world(), last_words }

@@ -369,9 +369,7 @@ fn components(
 }
 
 fn is_served(world: &World, component: &str, desired: &Desired) -> bool {
-    world.components.get(component).is_some_and(|seen| {
-        seen.generation.as_ref() == Some(&desired.generation()) && seen.replicas == desired.replicas
-    })
+    world.components.get(component).is_some_and(|seen| seen.is_asked_to_be(desired))
 }
 
 /// Sticky migrations stay once the release was made effective, and of a first deploy all of them; the plan says so

@@ -29,6 +29,9 @@ pub struct ComponentState {
     pub replicas: u32,
     pub listen: String,
     pub secrets: BTreeMap<String, SecretName>,
+    /// Somebody changed what that generation asks for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drifted: bool,
 }
 
 impl Projection {

@@ -49,10 +49,8 @@ impl Changed<'_> {
         }
         match (seen, self.before) {
             (None, before) => before.is_none(),
-            (Some(seen), before) => {
-                seen.generation == before.map(Desired::generation)
-                    && before.is_none_or(|b| b.replicas == seen.replicas)
-            }
+            (Some(seen), Some(before)) => seen.is_asked_to_be(before),
+            (Some(seen), None) => seen.generation.is_none(),
         }
     }
 

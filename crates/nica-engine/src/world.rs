@@ -3,7 +3,7 @@
 //! No times stand here: whether a limit has passed was decided by the observer, against database time. That keeps
 //! worlds comparable and small enough to enumerate them all.
 
-use crate::effect::Generation;
+use crate::effect::{Desired, Generation};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +50,8 @@ pub struct ComponentSeen {
     /// The generation that the target was asked for; of an object that no run made, any that no release has.
     pub generation: Option<Generation>,
     pub replicas: u32,
+    /// Somebody changed what that generation asks for: it is asked for again.
+    pub drifted: bool,
     /// Replicas of that generation that are ready.
     pub ready: u32,
     /// Every generation with a live process, drained ones included.
@@ -61,6 +63,14 @@ pub struct ComponentSeen {
     pub deleting: bool,
     /// It never has a process; see `ComponentKind::runs`.
     pub passive: bool,
+}
+
+impl ComponentSeen {
+    /// This, and nothing that somebody made of it.
+    pub fn is_asked_to_be(&self, desired: &Desired) -> bool {
+        let same = self.generation.as_ref() == Some(&desired.generation());
+        same && self.replicas == desired.replicas && !self.drifted
+    }
 }
 
 /// The object that owns what a run creates; nothing of the kind at a target that has none.
@@ -75,9 +85,11 @@ pub enum AnchorSeen {
 /// Whose an object is, by the uid in its owner reference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// The environment's: it was adopted, or the run that created it has settled.
+    /// The environment's: the run that created it has settled, and it carries our mark.
     #[default]
     Nobody,
+    /// No owner and no mark of ours: no run created it, whatever it looks like. It is never taken away.
+    Stranger,
     /// Of the anchor that is seen.
     Anchor,
     /// Of something else, or of an anchor that is gone: then it is about to be collected.
@@ -97,6 +109,8 @@ pub struct Clock {
     pub barrier: bool,
     /// The baseline did not come back in time.
     pub undo: bool,
+    /// What has to go after Commit is not gone in time.
+    pub leaving: bool,
 }
 
 /// What the bake says so far.

@@ -7,7 +7,8 @@ use super::{Cursor, Observed, Seen};
 use crate::answer::answered;
 use crate::failure::Failure;
 use crate::kubernetes::{
-    Anchor, Cluster, ClusterError, Conflict, Kept, Order, Owner, Place, Release, Scope, Sighting, Wanted,
+    self, Anchor, Cluster, ClusterError, Conflict, Kept, Order, Owner, Place, Release, Scope, Sighting,
+    Wanted,
 };
 use crate::process::{Identity, Pins, Set};
 use crate::records::{RecordError, blob, control, run};
@@ -88,6 +89,7 @@ impl Objects {
                 replicas: object.seen.replicas,
                 listen: String::new(),
                 secrets: BTreeMap::new(),
+                drifted: object.seen.drifted,
             });
             (name.clone(), Seen { state, world: object.seen.clone(), last_words: object.last_words.clone() })
         });
@@ -115,7 +117,8 @@ impl Objects {
                 Ok(self.cluster.set(self.wanted(set.fence, component, desired)?, kept).await?.conflicts)
             }
             (Some(desired), None) if back => {
-                Ok(self.cluster.restore(self.wanted(set.fence, component, desired)?).await?.conflicts)
+                let wanted = self.wanted(set.fence, component, desired)?;
+                Ok(self.cluster.restore(wanted, self.scope.run.as_deref().unwrap_or("none")).await?.conflicts)
             }
             (Some(_), None) => Err(Failure::Refused(format!("set {component}: somebody deleted it"))),
         }
@@ -170,6 +173,11 @@ impl Objects {
         Ok(())
     }
 
+    /// What cannot be looked up is asked for its metrics.
+    pub(super) fn counts(&self, desired: &Desired) -> bool {
+        self.configurations.get(&desired.digest).is_none_or(kubernetes::declares_metrics)
+    }
+
     pub(super) fn cluster(&self) -> &Cluster {
         &self.cluster
     }
@@ -212,6 +220,7 @@ impl Read {
         if let Some(open) = run::read_open(records).await? {
             read.plan(&open.plan);
             read.scope.anchor = open.plan.anchor_of(&open.id).map(str::to_string);
+            read.scope.run = Some(open.id);
         }
         Ok(read)
     }
@@ -227,10 +236,21 @@ impl Read {
                 }
                 Effect::SetDesired { component, desired, before } => {
                     self.take(component, desired);
-                    before.iter().for_each(|before| self.take(component, before));
+                    self.limit(component, desired, plan.limits.rollout_ms);
+                    if let Some(before) = before {
+                        self.take(component, before);
+                        self.limit(component, before, plan.limits.undo_ms);
+                    }
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// What is waited for on the way out, and on the way back.
+    fn limit(&mut self, component: &str, desired: &Desired, limit_ms: u64) {
+        if desired.kind == ComponentKind::Workload {
+            self.scope.limits_ms.insert((component.to_string(), desired.generation()), limit_ms);
         }
     }
 

@@ -107,7 +107,8 @@ pub(crate) fn api_server(tools: &Tools, pki: &Path, range: Range) -> Program {
             format!("--kubelet-certificate-authority={}", file("ca.crt")),
             "--kubelet-preferred-address-types=InternalIP".into(),
             "--authorization-mode=Node,RBAC".into(),
-            "--enable-admission-plugins=NodeRestriction".into(),
+            // The second: who blocks an owner's deletion has to be allowed to, as on strict clusters.
+            "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement".into(),
             "--allow-privileged=true".into(),
         ],
     }

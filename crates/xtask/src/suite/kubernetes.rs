@@ -1,4 +1,4 @@
-//! The tests of the kubernetes target, at an API server that is started for them alone, with simulated nodes.
+//! The tests of the kubernetes target, at an API server that is started for them alone, with simulated nodes and real ones.
 //!
 //! Where none can be had all of them are skipped, and the summary says why; a run of everything does not begin to build
 //! Kubernetes.
@@ -9,26 +9,29 @@ use crate::config;
 use anyhow::Result;
 
 /// How many there are.
-const TESTS: u64 = 28;
+const TESTS: u64 = 39;
 
 /// Counts, and why nothing was checked if nothing was.
 pub(super) fn run(args: &[String], asked: bool) -> Result<(Counts, Option<String>)> {
     if let Some(kubeconfig) = config::test_kubeconfig() {
-        return Ok((play(&kubeconfig.display().to_string(), args)?, None));
+        return Ok((play(&[("NICA_TEST_KUBECONFIG", kubeconfig.display().to_string())], args)?, None));
     }
-    let wish = Wish { name: None, wanted: Wanted { nodes: 0, kwok: 2 }, build: asked };
+    let wish = Wish { name: None, wanted: Wanted { nodes: 2, kwok: 2 }, build: asked };
     let running = match Running::start(&wish, |step| println!("    {step}"))? {
         Ok(running) => running,
         Err(why) => return Ok((Counts { skipped: TESTS, ..Counts::default() }, Some(why.to_string()))),
     };
-    let counts = play(&running.state.kubeconfig().display().to_string(), args);
+    let kubeconfig = running.state.kubeconfig().display().to_string();
+    let host = running.state.range.outer_end().to_string();
+    let counts = play(&[("NICA_TEST_KUBECONFIG", kubeconfig), ("NICA_CLUSTER_HOST", host)], args);
     running.end()?;
     Ok((counts?, None))
 }
 
-fn play(kubeconfig: &str, args: &[String]) -> Result<Counts> {
-    let variable = format!("NICA_TEST_KUBECONFIG={kubeconfig}");
+fn play(variables: &[(&str, String)], args: &[String]) -> Result<Counts> {
+    let variables: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let tests = ["cargo", "test", "-p", "nica-effects", "--test", "it", "kubernetes::", "--", "--ignored"];
-    let counts = libtest(&[&["env", variable.as_str()], &tests[..]].concat(), args)?;
+    let told = ["env"].into_iter().chain(variables.iter().map(String::as_str)).chain(tests);
+    let counts = libtest(&told.collect::<Vec<_>>(), args)?;
     Ok(if args.is_empty() { enough(counts, TESTS) } else { counts })
 }

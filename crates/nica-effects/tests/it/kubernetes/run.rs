@@ -3,6 +3,7 @@
 use super::world::{SOON, World, deployment, inert, title, until};
 use nica_effects::carry::{Carried, Memory, carry};
 use nica_effects::event::Event;
+use nica_effects::failure::Failure;
 use nica_effects::hands::{Access, Hands};
 use nica_effects::open::{self, NewRun};
 use nica_effects::records::control;
@@ -19,12 +20,12 @@ use nica_migrate::DbUrl;
 use nica_migrate::scratch::ScratchCluster;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Manifests of a release, with what the plan has to know of each.
-struct Manifests(Vec<(ComponentKind, Value, u32)>);
+pub(super) struct Manifests(pub Vec<(ComponentKind, Value, u32)>);
 
 impl Manifests {
     fn objects(&self) -> Vec<Object> {
@@ -68,21 +69,28 @@ fn born(kind: ComponentKind, configuration: &Value) -> Option<Value> {
     Some(born)
 }
 
-fn settings(name: &str) -> (ComponentKind, Value, u32) {
+pub(super) fn settings(name: &str) -> (ComponentKind, Value, u32) {
     let configuration = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name }, "immutable": true, "data": { "a": name },
     });
     (ComponentKind::Immutable, configuration, 0)
 }
 
-fn service(port: u16) -> (ComponentKind, Value, u32) {
+pub(super) fn service(port: u16) -> (ComponentKind, Value, u32) {
     let spec = json!({ "selector": { "app": "web" }, "ports": [{ "name": "http", "port": port }] });
     let configuration =
         json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" }, "spec": spec });
     (ComponentKind::Passive, configuration, 0)
 }
 
-fn cron(image: &str) -> (ComponentKind, Value, u32) {
+/// It says where its metrics are read.
+fn counting(mut workload: Value) -> Value {
+    let port = json!({ "name": "metrics", "containerPort": 9090 });
+    workload["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([port]);
+    workload
+}
+
+pub(super) fn cron(image: &str) -> (ComponentKind, Value, u32) {
     let pod = json!({ "restartPolicy": "Never", "containers": [{ "name": "main", "image": image }] });
     let configuration = json!({
         "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": "tick" },
@@ -91,13 +99,23 @@ fn cron(image: &str) -> (ComponentKind, Value, u32) {
     (ComponentKind::Workload, configuration, 0)
 }
 
-struct Environment {
-    world: World,
-    url: DbUrl,
+/// Reason, and the log of what it names.
+type Turned = (String, Vec<String>);
+
+pub(super) struct Environment {
+    pub world: World,
+    pub url: DbUrl,
+    /// Why runs went back, with the last words of what failed.
+    pub turned: Arc<Mutex<Vec<Turned>>>,
 }
 
 impl Environment {
+    pub(super) fn new(world: World, url: DbUrl) -> Environment {
+        Environment { world, url, turned: Arc::default() }
+    }
+
     fn access(&self) -> Access {
+        let turned = self.turned.clone();
         Access {
             service: "sample".to_string(),
             env: "dev".to_string(),
@@ -109,20 +127,23 @@ impl Environment {
             lease_ttl: Duration::from_secs(15),
             admit_limit: Duration::from_secs(30),
             health_url: None,
-            sink: Arc::new(|event| match event {
+            sink: Arc::new(move |event| match event {
                 Event::Done { what, undo, .. } => {
                     println!("  {} {what}", if undo { "undone" } else { "done" })
                 }
-                Event::TurnedBack { reason, .. } => println!("  back: {reason}"),
+                Event::TurnedBack { reason, log, .. } => {
+                    println!("  back: {reason}");
+                    turned.lock().expect("nobody panics here").push((reason, log));
+                }
                 _ => {}
             }),
             stop: Arc::new(AtomicBool::new(false)),
         }
     }
 
-    async fn plan(&self, hands: &mut Hands, version: &str, manifests: &Manifests) -> Plan {
-        let components = hands.components().await.expect("a look");
-        let sight = sight::look(hands.client_mut(), &components, &[]).await.expect("a look");
+    async fn plan(&self, hands: &mut Hands, version: &str, manifests: &Manifests) -> Result<Plan, Failure> {
+        let components = hands.components().await?;
+        let sight = sight::look(hands.client_mut(), &components, &[]).await?;
         let (release, objects) = (release(version), manifests.objects());
         let target = Target {
             env: "dev",
@@ -134,19 +155,23 @@ impl Environment {
             projection: sight.projection.hash(),
             objects: Some(&objects),
         };
-        plan::plan(target, &sight.world)
+        Ok(plan::plan(target, &sight.world))
     }
 
-    async fn deploy(&self, version: &str, manifests: &Manifests) -> Carried {
+    pub(super) async fn deploy(&self, version: &str, manifests: &Manifests) -> Carried {
+        self.attempt(version, manifests).await.expect("it ends")
+    }
+
+    pub(super) async fn attempt(&self, version: &str, manifests: &Manifests) -> Result<Carried, Failure> {
         println!("{version}");
         open::genesis(&self.access()).await.expect("the schema");
         let mut hands = Hands::take(self.access()).await.expect("the lease");
-        hands.start_target().await.expect("the API server");
-        let plan = self.plan(&mut hands, version, manifests).await;
+        hands.admit_target().await?;
+        let plan = self.plan(&mut hands, version, manifests).await?;
         let (texts, judged) = (manifests.texts(), Judged::default());
         let new = NewRun { plan: &plan, starter: "test", texts: &texts, judged: &judged, doomed: None };
-        let as_planned = open::open(&mut hands, &new).await.expect("it is opened");
-        let carried = carry(&mut hands, &mut Memory::drifted(!as_planned)).await.expect("it ends");
+        let as_planned = open::open(&mut hands, &new).await?;
+        let carried = carry(&mut hands, &mut Memory::drifted(!as_planned)).await;
         hands.release().await;
         carried
     }
@@ -154,7 +179,7 @@ impl Environment {
     async fn is_empty_plan(&self, version: &str, manifests: &Manifests) -> bool {
         let mut hands = Hands::take(self.access()).await.expect("the lease");
         hands.start_target().await.expect("the API server");
-        let plan = self.plan(&mut hands, version, manifests).await;
+        let plan = self.plan(&mut hands, version, manifests).await.expect("a plan");
         hands.release().await;
         plan.steps.iter().for_each(|step| println!("  left to do: {step:?}"));
         plan.is_empty()
@@ -185,13 +210,13 @@ fn release(version: &str) -> Release {
     }
 }
 
-/// Pods of simulated nodes answer no scrape: a workload that is awaited cannot be judged, and the run goes back.
+/// Pods of simulated nodes answer no scrape: a workload that declares metrics cannot be judged, and the run goes back.
 fn policy() -> Policy {
     let validate = Validate {
         bake: Duration::from_millis(200),
         bake_max: Duration::from_millis(600),
         error_ratio: None,
-        min_samples: 0,
+        min_samples: 5,
         probes_per_second: 0,
         ..Validate::default()
     };
@@ -206,7 +231,7 @@ fn policy() -> Policy {
     }
 }
 
-fn ended(carried: &Carried) -> Option<Ending> {
+pub(super) fn ended(carried: &Carried) -> Option<Ending> {
     match carried {
         Carried::Settled { ending, .. } => Some(*ending),
         _ => None,
@@ -219,7 +244,7 @@ async fn a_release_goes_live_and_the_next_one_goes_back_whole() {
     let world = World::new("a release goes live and the next one goes back").await;
     let database = ScratchCluster::start().await.expect("a scratch cluster starts");
     let url = database.create_database("records").await.expect("a database");
-    let env = Environment { world, url };
+    let env = Environment::new(world, url);
 
     let first = Manifests(vec![settings("settings-a"), service(80), cron("tick@1")]);
     let carried = env.deploy("1.0.0", &first).await;
@@ -231,7 +256,7 @@ async fn a_release_goes_live_and_the_next_one_goes_back_whole() {
     assert_ne!(tick["spec"]["suspend"], json!(true), "it was made effective");
     assert!(env.is_empty_plan("1.0.0", &first).await, "the same again is nothing to do");
 
-    let web = (ComponentKind::Workload, deployment("web", "web@2", Some(2)), 2);
+    let web = (ComponentKind::Workload, counting(deployment("web", "web@2", Some(2))), 2);
     let second = Manifests(vec![settings("settings-b"), service(81), cron("tick@2"), web]);
     let carried = env.deploy("2.0.0", &second).await;
     assert_eq!(ended(&carried), Some(Ending::Back), "{carried:?}");
@@ -247,11 +272,14 @@ async fn a_release_goes_live_and_the_next_one_goes_back_whole() {
     assert!(env.is_empty_plan("1.0.0", &first).await, "the baseline is what is there");
 
     // A release that drops something, whose immutable content is left until nobody may need it.
-    let third = Manifests(vec![settings("settings-c"), service(82)]);
+    // And one that declares no metrics: being ready is all that can be asked of it.
+    let web = (ComponentKind::Workload, deployment("web", "web@3", Some(2)), 2);
+    let third = Manifests(vec![settings("settings-c"), service(82), web]);
     let carried = env.deploy("3.0.0", &third).await;
     assert_eq!(ended(&carried), Some(Ending::Live), "{carried:?}");
     assert_eq!(env.world.object("CronJob/tick").await, None, "it was dropped");
     assert!(env.world.object("ConfigMap/settings-a").await.is_some(), "the way back may need it");
+    assert_eq!(env.world.object("Deployment/web").await.expect("it is live")["status"]["readyReplicas"], 2);
     let carried = env.deploy("4.0.0", &Manifests(vec![settings("settings-d"), service(82)])).await;
     assert_eq!(ended(&carried), Some(Ending::Live), "{carried:?}");
     until("settings two releases old are collected", SOON, async || {
@@ -268,7 +296,7 @@ async fn what_a_person_changes_or_deletes_while_nothing_runs_is_drift() {
     let world = World::new("what a person changes is drift").await;
     let database = ScratchCluster::start().await.expect("a scratch cluster starts");
     let url = database.create_database("records").await.expect("a database");
-    let env = Environment { world, url };
+    let env = Environment::new(world, url);
     let release = Manifests(vec![settings("settings-a"), service(80)]);
     let carried = env.deploy("1.0.0", &release).await;
     assert_eq!(ended(&carried), Some(Ending::Live), "{carried:?}");

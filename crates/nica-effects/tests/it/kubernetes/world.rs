@@ -94,6 +94,32 @@ impl World {
         pids.find(is_it).map(ApiServer)
     }
 
+    /// From here on deployers are this service account; people stay who they are.
+    pub(super) async fn act_as(&mut self, account: &str) -> tempfile::TempPath {
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{account}/token", self.namespace);
+        let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} });
+        let token =
+            self.ask("POST", &path, Some(&request)).await.expect("a token")["status"]["token"].clone();
+        let text = std::fs::read_to_string(&self.kubeconfig).expect("a kubeconfig");
+        let file = kube::config::Kubeconfig::from_yaml(&text).expect("a kubeconfig");
+        let mut file = serde_json::to_value(file).expect("plain data");
+        for user in file["users"].as_array_mut().expect("users") {
+            user["user"] = json!({ "token": token });
+        }
+        let kept = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
+        std::fs::write(&kept, file.to_string()).expect("it is written");
+        self.kubeconfig = kept.to_path_buf();
+        kept
+    }
+
+    /// Where the nodes look for a registry on this machine.
+    #[allow(clippy::disallowed_methods, reason = "this is where the tests learn of their cluster")]
+    pub(super) fn machine(&self) -> String {
+        let host =
+            std::env::var("NICA_CLUSTER_HOST").expect("NICA_CLUSTER_HOST, as `./x cluster env` prints it");
+        format!("{host}:5000")
+    }
+
     pub(super) async fn deployer(&self) -> Cluster {
         let place = self.place();
         let owner = Owner { service: "sample".to_string(), env_id: Some("env-1".to_string()) };
@@ -247,7 +273,11 @@ async fn person(kubeconfig: &std::path::Path) -> kube::Client {
 }
 
 pub(super) fn scope<const N: usize>(components: [&str; N]) -> Scope {
-    Scope { components: components.iter().map(|name| (*name).to_string()).collect(), anchor: None }
+    Scope {
+        components: components.iter().map(|name| (*name).to_string()).collect(),
+        anchor: None,
+        ..Scope::default()
+    }
 }
 
 pub(super) fn title(configuration: &Value) -> String {
@@ -274,7 +304,11 @@ pub(super) fn deployment(name: &str, image: &str, replicas: Option<u32>) -> Valu
                     "nodeSelector": { "type": "kwok" },
                     "tolerations": [toleration],
                     "terminationGracePeriodSeconds": 1,
-                    "containers": [{ "name": "main", "image": image, "resources": { "requests": { "cpu": "0.01" } } }],
+                    "containers": [{
+                        "name": "main", "image": image, "resources": { "requests": { "cpu": "0.01" } },
+                        // Simulated pods pass it; without one the tracker makes each wait for ten seconds.
+                        "readinessProbe": { "exec": { "command": ["true"] } },
+                    }],
                 },
             },
         },

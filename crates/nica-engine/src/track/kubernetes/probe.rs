@@ -1,9 +1,10 @@
 //! A liveness or startup probe had the container killed.
 //!
 //! The kubelet kills after several failed rounds in a row, so one kill of a template that never worked is the signal.
-//! Where this pod was healthy before, or another one of the template is, one kill is an accident; two are not. The same
-//! holds for a kill that had happened before anybody looked. Only events name the cause: a program that ends politely
-//! shows `Completed` with code 0. Kills of a Job's pods are retries.
+//! Where this pod was healthy before, or another one of the template is, one kill is an accident; two are not. Kills that
+//! had happened before anybody looked are history where the pod works now, however many: they count again with the first
+//! one that is seen. Where it does not work, two of them are certain without another. Only events name the cause: a
+//! program that ends politely shows `Completed` with code 0. Kills of a Job's pods are retries.
 
 use super::life::Life;
 use super::note::Notes;
@@ -18,8 +19,11 @@ pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
     }
     roll.pods.iter().find_map(|life| {
         let notes = roll.notes(&life.pod.metadata.uid);
-        let accident = roll.works(life) || roll.another_works(life);
-        let certain = |(kills, listed): (u32, u32)| kills >= 2 || (kills > listed && !accident);
+        let (works, another) = (roll.works(life), roll.another_works(life));
+        let certain = |(kills, listed): (u32, u32)| match kills > listed {
+            true => kills >= 2 || !(works || another),
+            false => kills >= 2 && !works,
+        };
         let names = life.pod.statuses().map(|status| status.name.as_str());
         let pairs = names.flat_map(|container| PROBES.map(|probe| (container, probe)));
         let (container, probe) = pairs.into_iter().find(|(c, probe)| certain(notes.kills(c, probe)))?;

@@ -1,7 +1,7 @@
 //! No life that comes good is ever stopped, however it is delivered and whenever the tracker begins to look.
 
 use super::change::{Change, changed};
-use super::lives::{KINDS, SINCE, Scene, Sim, TROUBLES, leave, life};
+use super::lives::{KINDS, Pod, SINCE, Scene, Sim, TROUBLES, leave, life};
 use super::replay::{Life, replay, replay_from, replay_interrupted};
 use nica_engine::track::kubernetes::{Kind, Verdict};
 use rand::rngs::StdRng;
@@ -70,6 +70,56 @@ fn ends_of_long_ago_do_not_count_against_a_pod_that_serves() {
     let wanted = scene.wanted(60_000, &deliveries);
     let life = Life { name: "going back".into(), wanted, deliveries, patience_ms: 5_000, tick_ms: 100 };
     ends_ready(&life, SINCE + 13_000, replay_from(&life, SINCE + 200), "listed");
+}
+
+/// A deployer begins to look at pods that its predecessor rolled out, or that it goes back to.
+#[test]
+fn kills_of_long_ago_do_not_count_against_a_pod_that_serves() {
+    let (life, good_at) = killed_long_ago(|_, _| {});
+    ends_ready(&life, good_at, replay_from(&life, SINCE + 200), "listed");
+    // Not ready for a moment, it is still the one that served.
+    let flaps = |sim: &mut Sim, pod: &mut Pod| {
+        pod.set_ready(false);
+        pod.show(sim, SINCE + 500);
+        pod.set_ready(true);
+        pod.show(sim, SINCE + 1_500);
+    };
+    let (life, good_at) = killed_long_ago(flaps);
+    ends_ready(&life, good_at, replay_from(&life, SINCE + 200), "listed, then flapping");
+}
+
+#[test]
+fn a_kill_that_is_seen_makes_those_of_long_ago_count() {
+    let (life, _) = killed_long_ago(|sim, pod| killed(sim, pod, SINCE + 600));
+    match replay_from(&life, SINCE + 200) {
+        Some((_, Verdict::Failed(failure))) => {
+            assert!(failure.line.contains("3 times by its liveness probe"))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn killed(sim: &mut Sim, pod: &mut Pod, at: u64) {
+    pod.event(sim, at, "c", "Killing", "Container c failed liveness probe, will be restarted");
+}
+
+/// Killed twice, and ready since before anybody looked; then whatever `more` does.
+fn killed_long_ago(more: impl Fn(&mut Sim, &mut Pod)) -> (Life, u64) {
+    let mut sim = Sim::new(0);
+    let mut scene = Scene::open(&mut sim, Kind::Deployment, 1, 0);
+    let mut pod = scene.new_pod(&mut sim, None);
+    (pod.phase, pod.scheduled) = ("Running", true);
+    pod.main.run(0);
+    pod.main.restarts = 2;
+    pod.set_ready(true);
+    pod.create(&mut sim, 300);
+    killed(&mut sim, &mut pod, 310);
+    killed(&mut sim, &mut pod, 320);
+    more(&mut sim, &mut pod);
+    leave(&mut sim, &mut scene.old.remove(0), SINCE + 3_000);
+    let deliveries = sim.deliveries();
+    let wanted = scene.wanted(60_000, &deliveries);
+    (Life { name: "going back".into(), wanted, deliveries, patience_ms: 60_000, tick_ms: 100 }, SINCE + 3_000)
 }
 
 /// A Secret came late, and a first probe comes late; whoever begins to look after that sees the events of before.
