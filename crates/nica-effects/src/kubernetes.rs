@@ -10,6 +10,7 @@ mod api;
 mod doom;
 mod drift;
 mod error;
+mod key;
 mod kinds;
 mod logs;
 mod managed;

@@ -14,11 +14,13 @@ mod explain;
 mod gathering;
 mod interrupt;
 mod ledger;
+mod objects;
 mod plan;
 mod preparation;
 mod recorded;
 mod release;
 mod resume;
+mod secrets;
 mod status;
 mod target;
 

@@ -3,7 +3,7 @@
 //! The records name the components of baseline and open run, hold their applied configurations and say which anchor is the
 //! run's. Every write is decided on a `Sighting`: the last look before the step's start was recorded.
 
-use super::{Cursor, Observed, Seen};
+use super::{Cursor, Observed, Secret, Seen, Vault, key_of};
 use crate::answer::answered;
 use crate::failure::Failure;
 use crate::kubernetes::{
@@ -30,6 +30,7 @@ pub struct Objects {
     configurations: BTreeMap<Digest, Value>,
     /// Applied configurations that are not collected.
     pinned: Mutex<BTreeSet<Digest>>,
+    vault: Vault,
 }
 
 /// A change of a pod wakes us; what only time changes is looked at this often.
@@ -38,11 +39,12 @@ const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
 impl Objects {
     pub(super) async fn reach(
         place: &Place,
+        vault: &Vault,
         identity: &Identity,
         records: &Client,
     ) -> Result<Objects, Failure> {
         let owner = Owner { service: identity.service.clone(), env_id: Some(identity.env_id.clone()) };
-        Objects::owned(place, owner, records).await
+        Objects::owned(place, owner, records).await.map(|objects| Objects { vault: vault.clone(), ..objects })
     }
 
     /// Where NICA may never have been.
@@ -56,8 +58,8 @@ impl Objects {
 
     async fn owned(place: &Place, owner: Owner, records: &Client) -> Result<Objects, Failure> {
         let cluster = Cluster::connect(place.clone(), owner).await?;
-        let (scope, configurations, pinned) = Default::default();
-        let mut objects = Objects { cluster, scope, configurations, pinned };
+        let (scope, configurations, pinned, vault) = Default::default();
+        let mut objects = Objects { cluster, scope, configurations, pinned, vault };
         objects.read(records).await?;
         Ok(objects)
     }
@@ -132,7 +134,9 @@ impl Objects {
         (component, desired): (&str, &Desired),
         on: &Sighting,
     ) -> Result<(), Failure> {
-        let wanted = self.wanted(fence, component, desired)?;
+        let plain = self.wanted(fence, component, desired)?;
+        let filled = self.vault.filled(component, desired, plain.configuration).map_err(Failure::Refused)?;
+        let wanted = Wanted { configuration: &filled, ..plain };
         let Some((run, anchor)) = self.anchor(on) else {
             return Err(Failure::Locked(format!("create {component}: the anchor was not seen")));
         };
@@ -167,6 +171,14 @@ impl Objects {
                 self.remove(component, kept).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Values by the names that this namespace's key gives them. Without values no key is asked for.
+    pub(super) async fn hold(&self, secrets: &[Secret]) -> Result<(), Failure> {
+        let some = secrets.iter().any(|secret| secret.value.is_some());
+        let key = if some { key_of(&self.cluster, &self.vault).await? } else { Vec::new() };
+        self.vault.hold(&key, secrets);
         Ok(())
     }
 

@@ -6,7 +6,8 @@ use crate::config::{self, Config, variables};
 use crate::output::Output;
 use nica_effects::event::Sink;
 use nica_effects::hands::Access;
-use nica_effects::target::Reach;
+use nica_effects::kubernetes::Place;
+use nica_effects::target::{Reach, Vault};
 use nica_engine::policy::{Environment, Target};
 use nica_migrate::DbUrl;
 use std::path::PathBuf;
@@ -31,10 +32,6 @@ pub(super) enum Unknown {
     Url { env: String, variable: String },
     #[error("read {variable}: {why}")]
     BadUrl { variable: String, why: String },
-    #[error(
-        "reach {0}: it runs on a cluster, and this command knows processes only; name another environment"
-    )]
-    Target(String),
 }
 
 impl Unknown {
@@ -75,7 +72,7 @@ impl Context {
             service: self.config.service.name.clone(),
             env: name.to_string(),
             url: url(environment)?,
-            reach: Reach::Process { state: self.state(environment)? },
+            reach: self.reach(environment),
             nica: std::env::current_exe()?,
             holder: variables::actor(),
             host: variables::host(),
@@ -87,13 +84,17 @@ impl Context {
         })
     }
 
-    pub(super) fn state(&self, environment: &Environment) -> Result<PathBuf, Unknown> {
+    pub(super) fn reach(&self, environment: &Environment) -> Reach {
         match &environment.reach.target {
-            Target::Process { state: Some(path) } => Ok(self.folder.join(path)),
+            Target::Process { state: Some(path) } => Reach::Process { state: self.folder.join(path) },
             Target::Process { state: None } => {
-                Ok(variables::default_state(&self.config.service.name, &environment.name))
+                let state = variables::default_state(&self.config.service.name, &environment.name);
+                Reach::Process { state }
             }
-            Target::Kubernetes { .. } => Err(Unknown::Target(environment.name.clone())),
+            Target::Kubernetes { context, namespace, .. } => {
+                let (context, namespace) = (Some(context.clone()), namespace.clone());
+                Reach::Kubernetes(Place { kubeconfig: None, context, namespace }, Vault::default())
+            }
         }
     }
 }

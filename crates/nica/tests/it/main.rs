@@ -7,6 +7,7 @@ mod contract;
 mod denied;
 mod gate;
 mod held;
+mod kubernetes;
 mod lost;
 mod place;
 mod proxy;

@@ -202,7 +202,7 @@ pub(crate) async fn came_of(child: Child) -> Came {
     tokio::task::spawn_blocking(move || came(child)).await.expect("waiting does not panic")
 }
 
-fn came(child: Child) -> Came {
+pub(crate) fn came(child: Child) -> Came {
     let output = child.wait_with_output().expect("it is our child");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let told = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

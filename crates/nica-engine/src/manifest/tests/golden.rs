@@ -174,6 +174,13 @@ fn a_secret_names_its_values_and_holds_none() {
 }
 
 #[test]
+fn a_secret_that_nobody_refers_to_is_named_by_its_values_too() {
+    let named = |value| names(&with_secret(&[], value).unwrap())[0].to_string();
+    assert!(named("k1").starts_with("Secret/nica-secrets-"), "{}", named("k1"));
+    assert_ne!(named("k1"), named("k2"));
+}
+
+#[test]
 fn configuration_that_is_asked_for_by_name_keeps_it() {
     let unused = config_map("unused", "info");
     let mut kept = config_map("kept", "info");
