@@ -51,6 +51,8 @@ pub struct Seen {
     pub world: ComponentSeen,
     /// The last lines that it logged, oldest first, where it cannot come up.
     pub last_words: Vec<String>,
+    /// Somebody took a field of what was applied; what it is asked to be is another thing then.
+    pub drifted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -348,6 +350,6 @@ impl From<&process::Seen> for Seen {
             secrets: desired.secrets.clone(),
         });
         let last_words = seen.doomed.as_ref().map(|why| why.log_tail.clone()).unwrap_or_default();
-        Seen { state, world: seen.world(), last_words }
+        Seen { state, world: seen.world(), last_words, drifted: false }
     }
 }

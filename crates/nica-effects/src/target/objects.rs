@@ -91,7 +91,9 @@ impl Objects {
                 listen: String::new(),
                 secrets: BTreeMap::new(),
             });
-            (name.clone(), Seen { state, world: object.seen.clone(), last_words: object.last_words.clone() })
+            let (world, last_words) = (object.seen.clone(), object.last_words.clone());
+            let drifted = object.kept.as_ref().is_some_and(Kept::is_drifted);
+            (name.clone(), Seen { state, world, last_words, drifted })
         });
         let components = seen.collect();
         let anchor = match self.anchor(&sighting) {

@@ -28,8 +28,8 @@ pub(super) struct Context {
 pub(super) enum Unknown {
     #[error("find environment `{name}`: {instead}")]
     Environment { name: String, instead: String },
-    #[error("reach {env}: {variable} is not set; export it with the URL of {env}'s database")]
-    Url { env: String, variable: String },
+    #[error("reach {env}: {variable} is not set; export it with the URL of {env}'s {holds}")]
+    Url { env: String, variable: String, holds: &'static str },
     #[error("read {variable}: {why}")]
     BadUrl { variable: String, why: String },
 }
@@ -113,8 +113,12 @@ fn scratch(variable: &str) -> Result<Option<DbUrl>, Unknown> {
 
 fn url(environment: &Environment) -> Result<DbUrl, Unknown> {
     let variable = environment.reach.database_url.clone();
-    let text = variables::variable(&variable)
-        .ok_or_else(|| Unknown::Url { env: environment.name.clone(), variable: variable.clone() })?;
+    let holds = if environment.reach.own_database { "database" } else { "records" };
+    let text = variables::variable(&variable).ok_or_else(|| Unknown::Url {
+        env: environment.name.clone(),
+        variable: variable.clone(),
+        holds,
+    })?;
     DbUrl::parse(&text).map_err(|error| Unknown::BadUrl { variable, why: error.to_string() })
 }
 

@@ -6,7 +6,8 @@ use super::recorded::Source;
 use super::secrets;
 use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
-use nica_effects::records::run::OpenRun;
+use nica_effects::answer::answered;
+use nica_effects::records::run::{self, OpenRun};
 use nica_effects::sight::{self, Components};
 use nica_effects::target::Secret;
 use nica_engine::gates::input::Contracts;
@@ -59,10 +60,23 @@ pub(super) async fn prepare(
     let file = &source.file;
     let environment = context.environment(env)?;
     let release = &file.release;
+    objects::fit(environment, release)?;
+    anyhow::ensure!(
+        environment.reach.own_database || release.migrations.is_empty() && release.seeds.is_empty(),
+        "plan release {} for {env}: it has migrations or seeds, and [env.{env}] names only where records stand; \
+         write database_url in the place of records_url, or make the release without them",
+        release.version
+    );
     let seeds = seed_files(file)?;
     let sight = sight::look(client, components, &seeds).await?;
+    let reach = context.reach(environment);
+    if sight.control.is_some()
+        && let Some(lives) = answered("where the environment lives", run::lives_at(client)).await?
+    {
+        objects::stays(env, &lives, &reach)?;
+    }
     let secrets = secrets::of_release(release, env);
-    let names = context.reach(environment).name_secrets(&release.service, &secrets).await?;
+    let names = reach.name_secrets(&release.service, &secrets).await?;
     let rendered = objects::of(environment, file, &names)?;
     let planned = rendered.as_ref().map(Rendered::planned);
     let pending = plan::contracts_pending(release, &sight.world).iter().map(|m| m.id.clone()).collect();

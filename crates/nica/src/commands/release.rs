@@ -11,6 +11,7 @@ use crate::output::Output;
 use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
 use nica_engine::Digest;
+use nica_engine::policy::Environment;
 use nica_engine::release::{
     Commit, Component, ComponentConfig, ComponentKind, Migration, Phase, RELEASE_FORMAT, Release, SeedFile,
     UndoClass,
@@ -45,7 +46,7 @@ async fn create(args: &cli::Create, global: &Global, output: Output) -> anyhow::
         commit: commit(args, &folder)?,
         commits: commits(args, &folder)?,
         components: components(&config, &folder, &images, &mut entries)?,
-        migrations: migrations(&folder.join(&config.service.migrations), &mut entries)?,
+        migrations: migrations(&folder.join(&config.service.migrations), &config, &mut entries)?,
         seeds: seeds(&folder.join(&config.service.seeds), &mut entries)?,
         config: configs(&config),
         manifests: BTreeMap::new(),
@@ -111,7 +112,11 @@ fn components(
     Ok(components)
 }
 
-fn migrations(folder: &Path, entries: &mut Entries) -> anyhow::Result<Vec<Migration>> {
+fn migrations(folder: &Path, config: &Config, entries: &mut Entries) -> anyhow::Result<Vec<Migration>> {
+    let own = |env: &Environment| env.reach.own_database;
+    if !folder.exists() && !config.environments.values().any(own) {
+        return Ok(Vec::new());
+    }
     let all = source::read_dir(folder)?;
     Ok(all.into_iter().map(|m| migration(m, entries)).collect())
 }

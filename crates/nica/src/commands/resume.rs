@@ -2,6 +2,7 @@
 
 use super::again::under_lease;
 use super::context::Context;
+use super::objects;
 use super::secrets;
 use crate::exit::Exit;
 use crate::output;
@@ -83,6 +84,7 @@ pub(super) async fn finish_open_run(context: &Context, hands: &mut Hands) -> any
 }
 
 async fn carry_open(hands: &mut Hands, open: &run::OpenRun) -> anyhow::Result<Carried> {
+    objects::stays(&open.plan.env, &open.participants, &hands.access.reach)?;
     hands.name_run(&open.id).await?;
     open::admit_target(hands).await?;
     secrets::hold(hands, open).await?;

@@ -2,5 +2,9 @@
 //!
 //! Ignored where no API server was named; `./x test kubernetes` starts one and runs them.
 
+mod bad;
 mod deploy;
+mod killed;
+mod queue;
+mod secret;
 mod shop;

@@ -1,6 +1,6 @@
 //! A sample service on a cluster: a database, a namespace of its own, a project folder whose releases are made from it.
 
-use crate::place::{Came, came_of};
+use crate::place::Came;
 use nica_effects::process::SecretValue;
 use nica_migrate::DbUrl;
 use nica_migrate::connect::connect;
@@ -8,6 +8,7 @@ use nica_migrate::scratch::ScratchCluster;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
@@ -20,6 +21,10 @@ pub(super) struct Shop {
     person: kube::Client,
     /// What DEV_PASSWORD holds; not set where there is none.
     pub(super) password: Option<SecretValue>,
+    /// Which diagnostics `nica` writes.
+    pub(super) log: &'static str,
+    /// All that `nica` wrote.
+    said: Mutex<String>,
     _cluster: ScratchCluster,
 }
 
@@ -45,7 +50,19 @@ impl Shop {
         let person = kube::Client::try_from(config).expect("a client");
         let namespace = format!("nica-cli-{:08x}", rand::random::<u32>());
         let password = Some(SecretValue::new(CANARY.to_string()));
-        let shop = Shop { url, folder, namespace, kubeconfig, context, person, password, _cluster: cluster };
+        let (log, said) = ("warn", Mutex::default());
+        let shop = Shop {
+            url,
+            folder,
+            namespace,
+            kubeconfig,
+            context,
+            person,
+            password,
+            log,
+            said,
+            _cluster: cluster,
+        };
         let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": shop.namespace } });
         shop.ask("POST", "/api/v1/namespaces", Some(&body)).await.expect("a namespace");
         for part in ["migrations", "seeds"] {
@@ -60,18 +77,18 @@ impl Shop {
         let _ = self.ask("DELETE", &format!("/api/v1/namespaces/{}", self.namespace), None).await;
     }
 
-    /// nica.toml, with this at its end.
+    /// nica.toml, with this in its environment.
     pub(super) fn configure(&self, more: &str) {
         let (context, namespace) = (&self.context, &self.namespace);
         let text = format!(
             "[service]\nname = \"shop\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\npeople = \"people.toml\"\n\
              [[component]]\nname = \"web\"\nimage = \"registry.example/shop-web\"\n\
-             [env.dev]\n\
+             [env.dev]\n{more}\
              target = {{ kind = \"kubernetes\", context = \"{context}\", namespace = \"{namespace}\", manifests = \"shop.yaml\" }}\n\
              validate = {{ bake = \"200ms\", bake_max = \"600ms\", min_samples = 0 }}\n\
              limits = {{ rollout = \"30s\", forward_until = \"120s\", lease_ttl = \"1s\", admit = \"20s\", undo = \"30s\", \
              drain = \"100ms\" }}\n\
-             [env.dev.secret.shop-keys]\npassword = {{ env = \"DEV_PASSWORD\" }}\n{more}"
+             [env.dev.secret.shop-keys]\npassword = {{ env = \"DEV_PASSWORD\" }}\n"
         );
         self.write("nica.toml", &text);
     }
@@ -104,11 +121,12 @@ impl Shop {
         object
     }
 
-    pub(super) fn migration(&self, name: &str, up: &str, down: &str) {
+    /// One that goes back, and parks what people wrote there.
+    pub(super) fn migration(&self, name: &str, park: &str, (up, down): (&str, &str)) {
         let folder = self.path("migrations").join(name);
         std::fs::create_dir(&folder).expect("a new migration");
-        for (file, text) in [("up.sql", up), ("down.sql", down), ("migration.toml", "class = \"lossless\"\n")]
-        {
+        let class = format!("class = \"parking\"\npark = [\"{park}\"]\n");
+        for (file, text) in [("up.sql", up), ("down.sql", down), ("migration.toml", &class)] {
             std::fs::write(folder.join(file), text).expect("there is room");
         }
     }
@@ -118,7 +136,21 @@ impl Shop {
     }
 
     pub(super) async fn nica(&self, args: &[&str]) -> Came {
-        came_of(self.start(args)).await
+        self.came(self.start(args)).await
+    }
+
+    pub(super) async fn came(&self, child: Child) -> Came {
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+        let output = output.await.expect("waiting does not panic").expect("it is our child");
+        let mut said = self.said.lock().expect("no panic while text is added");
+        said.push_str(&String::from_utf8_lossy(&output.stdout));
+        said.push_str(&String::from_utf8_lossy(&output.stderr));
+        Came::of(&output)
+    }
+
+    /// All that `nica` wrote so far.
+    pub(super) fn said(&self) -> String {
+        self.said.lock().expect("no panic while text is added").clone()
     }
 
     pub(super) fn start(&self, args: &[&str]) -> Child {
@@ -132,7 +164,8 @@ impl Shop {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nica"));
         command.args(args).arg("--config").arg(self.path("nica.toml"));
         command.env("DEV_DATABASE_URL", self.url.to_secret_string()).env("KUBECONFIG", &self.kubeconfig);
-        command.env("XDG_CACHE_HOME", self.path("cache")).env("NICA_ACTOR", "bia").env_remove("DEV_PASSWORD");
+        command.env("XDG_CACHE_HOME", self.path("cache")).env("NICA_ACTOR", "bia").env("NICA_LOG", self.log);
+        command.env_remove("DEV_PASSWORD");
         command.envs(self.password.iter().map(|value| ("DEV_PASSWORD", value.reveal())));
         command
     }
@@ -186,6 +219,9 @@ impl Shop {
         self.person.request(request.body(bytes).expect("a request")).await
     }
 }
+
+/// Up and down.
+pub(super) const ORDERS: (&str, &str) = ("CREATE TABLE orders (id int PRIMARY KEY);", "DROP TABLE orders;");
 
 /// Everything that the shop consists of.
 pub(super) fn objects(level: &str) -> Vec<Value> {
