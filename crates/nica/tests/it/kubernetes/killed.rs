@@ -9,10 +9,13 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(60);
 
 impl Shop {
-    /// 1.0.0 is live, and the deployer of 2.0.0, which has another password, dies as soon as this holds in the database.
-    async fn dies_when(&mut self, holds: &str) {
+    async fn one_is_live(&self) {
         let one = self.release("1.0.0", &objects("info")).await;
         expect(&self.deploy(&one).await, 0, "live");
+    }
+
+    /// The deployer of 2.0.0, which has another password, dies as soon as this holds in the database.
+    async fn dies_when(&mut self, holds: &str) {
         self.password = Some(SecretValue::new(format!("{CANARY}-2")));
         let two = self.release("2.0.0", &objects("debug")).await;
         let client = self.session().await;
@@ -48,6 +51,7 @@ fn step(what: &str, status: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_resumes_needs_no_value_once_the_secret_is_there() {
     let mut shop = Shop::open().await;
+    shop.one_is_live().await;
     shop.dies_when(&step("Secret/shop-keys", "done")).await;
     shop.password = None;
     expect(&shop.resume().await, 0, "live");
@@ -110,10 +114,11 @@ async fn whoever_resumes_with_the_value_goes_on() {
 impl Shop {
     /// Killed while its migration waits for a lock, before any object was written.
     async fn waits_at_its_migration(&mut self) {
+        self.one_is_live().await;
         let client = self.session().await;
         client.batch_execute("CREATE TABLE orders (id int PRIMARY KEY)").await.expect("a table");
         let holder = self.session().await;
-        holder.batch_execute("BEGIN; LOCK TABLE orders").await.expect("a lock");
+        holder.batch_execute("BEGIN; LOCK TABLE orders IN ACCESS SHARE MODE").await.expect("a lock");
         self.migration(
             "0001_note",
             "orders.note",
