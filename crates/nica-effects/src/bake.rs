@@ -7,7 +7,7 @@ mod database;
 
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::hands::{Access, Hands};
+use crate::hands::Hands;
 use crate::probe;
 use crate::process::Metrics;
 use crate::records::brought::Brought;
@@ -59,17 +59,24 @@ struct Watched {
 impl Bake {
     /// Begin to probe.
     /// `brought`: what the plan put into the database, whose health is asked with it.
-    pub fn begin(step: usize, plan: &Plan, judge: Judge, access: &Access, brought: Brought) -> Bake {
-        let Judge { policy, baseline } = judge;
+    pub fn begin(
+        step: usize,
+        plan: &Plan,
+        judge: Judge,
+        hands: &Hands,
+        brought: Brought,
+    ) -> Result<Bake, Failure> {
+        let (Judge { policy, baseline }, target) = (judge, hands.target()?);
         let changed = plan.steps.iter().filter_map(|effect| match effect {
             Effect::SetDesired { component, desired, .. } if desired.kind.runs() => {
-                Some((component.clone(), Watched::begin(desired, policy.probes_per_second)))
+                let counts = target.counts(desired);
+                Some((component.clone(), Watched::begin(desired, counts, policy.probes_per_second)))
             }
             _ => None,
         });
         let components = changed.collect();
-        let database = Database::new(access, brought);
-        Bake { step, since: Instant::now(), policy, baseline, components, database, judgement: None }
+        let database = Database::new(&hands.access, brought);
+        Ok(Bake { step, since: Instant::now(), policy, baseline, components, database, judgement: None })
     }
 
     /// Look once more and judge.
@@ -130,7 +137,7 @@ impl Bake {
 }
 
 impl Watched {
-    fn begin(desired: &Desired, probes_per_second: u32) -> Watched {
+    fn begin(desired: &Desired, counts: bool, probes_per_second: u32) -> Watched {
         let unanswered = Arc::new(AtomicU64::new(0));
         // An object names no address; its pods are scraped, and asked by whoever asks the environment's URL.
         let probes_per_second = if desired.listen.is_empty() { 0 } else { probes_per_second };
@@ -139,6 +146,7 @@ impl Watched {
             generation: desired.generation(),
             replicas: desired.replicas,
             ready: 0,
+            counts,
             scrapes: Vec::new(),
             gaps: 0,
             unanswered: 0,
@@ -151,7 +159,8 @@ impl Watched {
         let living = metrics.map(|m| &m.living).into_iter().flatten();
         let read = living.filter_map(|(replica, text)| Some((*replica, metrics_text::parse(text).ok()?)));
         let read: Vec<_> = read.collect();
-        self.seen.gaps += u64::from(self.desired.replicas).saturating_sub(read.len() as u64);
+        let expected = if self.seen.counts { u64::from(self.desired.replicas) } else { 0 };
+        self.seen.gaps += expected.saturating_sub(read.len() as u64);
         self.seen.scrapes.extend(read.into_iter().map(|(replica, counted)| Scrape { replica, counted }));
     }
 }

@@ -159,7 +159,9 @@ impl Hands {
         self.fence = self.lease.next_number().await?;
         self.client = session(&self.access, self.fence, self.suffix.as_deref()).await?;
         self.admit_database().await?;
-        if self.target.take().is_some() {
+        if let Some(target) = self.target.take() {
+            // A cluster's watches go on, and with them what is remembered of a rollout.
+            self.target = Some(target).filter(Target::outlives_a_lost_answer);
             self.admit_target().await?;
         }
         self.tell(Event::Readmitted { fence: self.fence, why: why.to_string() });

@@ -7,9 +7,9 @@
 mod admit;
 mod anchor;
 mod api;
-mod doom;
 mod drift;
 mod error;
+mod feed;
 mod key;
 mod kinds;
 mod logs;
@@ -20,6 +20,8 @@ mod observe;
 mod pods;
 mod scrape;
 mod stamp;
+mod tracker;
+mod verdict;
 mod watch;
 mod write;
 
@@ -28,11 +30,13 @@ pub use error::ClusterError;
 pub use logs::Log;
 pub use managed::Conflict;
 pub use observe::{Kept, ObjectSeen, Sighting};
+pub(crate) use scrape::declares_metrics;
 pub use write::{Order, Wanted, Written};
 
 use kinds::Kinds;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use std::collections::BTreeSet;
+use nica_engine::effect::Generation;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +65,12 @@ pub struct Owner {
 pub struct Scope {
     /// Components of baseline and plan, `Kind/name`.
     pub components: BTreeSet<String>,
-    /// The anchor of the open run, if one is open.
+    /// The open run, if one is open.
+    pub run: Option<String>,
+    /// The anchor of the open run, by the run that it is named after.
     pub anchor: Option<String>,
+    /// What the open run asks for, and how long that may take. What is asked for by nobody has all the time.
+    pub limits_ms: BTreeMap<(String, Generation), u64>,
 }
 
 /// An API server and a namespace there. Clones share their connections.
@@ -77,6 +85,7 @@ struct Inner {
     owner: Owner,
     kinds: OnceCell<Kinds>,
     watches: Mutex<watch::Watches>,
+    following: OnceCell<feed::Following>,
 }
 
 /// A TCP and TLS handshake.
@@ -93,8 +102,8 @@ impl Cluster {
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT_LIMIT);
         let client = kube::Client::try_from(config).map_err(|error| unusable(error.to_string()))?;
-        let (kinds, watches) = (OnceCell::new(), Mutex::default());
-        Ok(Cluster { inner: Arc::new(Inner { client, place, owner, kinds, watches }) })
+        let (kinds, watches, following) = (OnceCell::new(), Mutex::default(), OnceCell::new());
+        Ok(Cluster { inner: Arc::new(Inner { client, place, owner, kinds, watches, following }) })
     }
 
     fn namespace(&self) -> &str {

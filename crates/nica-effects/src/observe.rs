@@ -107,6 +107,7 @@ async fn clock(hands: &mut Hands, run: &OpenRun, memory: &Memory) -> Result<Cloc
         rollout: run.direction == Direction::Forward && rollout_too_long(hands, run).await?,
         barrier: back_for > limits.barrier_ms,
         undo: back_for > limits.undo_ms,
+        leaving: memory.committed_for_ms() > limits.undo_ms,
     })
 }
 

@@ -164,6 +164,11 @@ impl Target {
         }
     }
 
+    /// It has no connection of its own that a late request could still be under way on.
+    pub(crate) fn outlives_a_lost_answer(&self) -> bool {
+        matches!(self, Target::Kubernetes(_))
+    }
+
     /// From here on it refuses every lower fence.
     pub async fn admit(&mut self, fence: i64, records: &Client) -> Result<(), Failure> {
         match self {
@@ -263,6 +268,14 @@ impl Target {
         match self {
             Target::Process(client) => Ok(client.scrape().await?),
             Target::Kubernetes(objects) => Ok(objects.cluster().scrape().await?),
+        }
+    }
+
+    /// Its replicas say where their metrics are read.
+    pub(crate) fn counts(&self, desired: &Desired) -> bool {
+        match self {
+            Target::Process(_) => true,
+            Target::Kubernetes(objects) => objects.counts(desired),
         }
     }
 

@@ -10,7 +10,7 @@ mod objects;
 use crate::effect::{Desired, Effect, Generation};
 use crate::plan::{OnInconclusive, Plan, Status, Step};
 use crate::undo::{self, Changed, Fate};
-use crate::world::{MigrationSeen, Verdict, World};
+use crate::world::{MigrationSeen, Owner, Verdict, World};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -102,6 +102,7 @@ enum Progress {
     Wait(Waiting),
     Doomed(String),
     Held(String),
+    Stuck(String),
 }
 
 fn forward(plan: &Plan, statuses: &[Status], world: &World) -> Action {
@@ -129,6 +130,7 @@ fn forward(plan: &Plan, statuses: &[Status], world: &World) -> Action {
             Progress::Wait(waiting) => return Action::Await(waiting),
             Progress::Doomed(reason) => return Action::TurnBack(reason),
             Progress::Held(reason) => return Action::Hold(reason),
+            Progress::Stuck(reason) => return Action::Stuck(reason),
         }
     }
     Action::Settle(Ending::Live)
@@ -244,10 +246,24 @@ fn baked(plan: &Plan, step: Step<'_>, done: bool, verdict: &Verdict) -> Progress
 fn deleted(step: Step<'_>, component: &str, before: &Desired, world: &World) -> Progress {
     match world.components.get(component) {
         None => Progress::Reached,
-        Some(seen) if seen.deleting => Progress::Wait(Waiting::Deletion(step.n)),
+        Some(seen) if seen.deleting => leaves(component, Waiting::Deletion(step.n), world),
+        Some(seen) if seen.owner == Owner::Stranger => Progress::Stuck(format!(
+            "{component} is to be deleted, and the one that is there was created by no run; delete it, or give it another \
+             name"
+        )),
         Some(seen) if seen.generation.is_some() => Progress::ToDo,
-        Some(seen) if seen.alive.contains(&before.generation()) => Progress::Wait(Waiting::Deletion(step.n)),
+        Some(seen) if seen.alive.contains(&before.generation()) => {
+            leaves(component, Waiting::Deletion(step.n), world)
+        }
         Some(_) => Progress::Reached,
+    }
+}
+
+/// After Commit nothing turns a run, but what does not go is told: a finalizer that nobody serves waits for ever.
+fn leaves(what: &str, waiting: Waiting, world: &World) -> Progress {
+    match world.clock.leaving {
+        true => Progress::Stuck(format!("{what} was deleted and is not gone; see which finalizer holds it")),
+        false => Progress::Wait(waiting),
     }
 }
 

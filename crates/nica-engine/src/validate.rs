@@ -30,6 +30,9 @@ pub struct ComponentSeen {
     pub generation: Generation,
     pub replicas: u32,
     pub ready: u32,
+    /// It says where its metrics are read. What says nothing is judged by readiness and health alone; what says it and
+    /// cannot be read is never judged good.
+    pub counts: bool,
     /// Successful scrapes of replicas of this generation, in the order of time.
     pub scrapes: Vec<Scrape>,
     /// Scrapes that failed or could not be read.
@@ -88,7 +91,9 @@ pub fn judge(seen: &Seen, policy: &Validate, baseline: Option<&Figures>) -> Judg
     for (name, component) in &seen.components {
         errors(name, &figures.components[name], policy, &mut said);
         enough(name, component, &deltas[name.as_str()], &figures.components[name], policy, &mut said);
-        latency(name, &figures.components[name], policy, baseline, &mut said);
+        if component.counts {
+            latency(name, &figures.components[name], policy, baseline, &mut said);
+        }
     }
     dead_letters(&deltas, policy, &mut said);
     health("health of the environment's URL", seen.health.as_ref(), &mut said);
@@ -229,6 +234,10 @@ fn enough(
     let (ready, replicas) = (component.ready, component.replicas);
     if ready < replicas {
         said.missing.push(format!("{name}: {ready} of {replicas} replicas ready"));
+    }
+    if !component.counts {
+        said.notes.push(format!("{name}: declares no metrics, judged by readiness and health alone"));
+        return;
     }
     if delta.read < replicas as usize {
         let gaps = component.gaps;

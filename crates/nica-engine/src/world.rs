@@ -75,9 +75,11 @@ pub enum AnchorSeen {
 /// Whose an object is, by the uid in its owner reference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// The environment's: it was adopted, or the run that created it has settled.
+    /// The environment's: the run that created it has settled, and it carries our mark.
     #[default]
     Nobody,
+    /// No owner and no mark of ours: no run created it, whatever it looks like. It is never taken away.
+    Stranger,
     /// Of the anchor that is seen.
     Anchor,
     /// Of something else, or of an anchor that is gone: then it is about to be collected.
@@ -97,6 +99,8 @@ pub struct Clock {
     pub barrier: bool,
     /// The baseline did not come back in time.
     pub undo: bool,
+    /// What has to go after Commit is not gone in time.
+    pub leaving: bool,
 }
 
 /// What the bake says so far.

@@ -22,6 +22,7 @@ pub struct Memory {
     pub lost: u32,
     pub bake: Option<crate::bake::Bake>,
     back_since: Option<Instant>,
+    committed_since: Option<Instant>,
     waiting_since: BTreeMap<usize, Instant>,
     /// What was told of what is waited for.
     pub(super) news: News,
@@ -37,6 +38,9 @@ impl Memory {
         self.run = Some(run.id.clone());
         if run.direction == Direction::Back && self.back_since.is_none() {
             self.back_since = Some(Instant::now());
+        }
+        if run.plan.committed(&run.statuses) && self.committed_since.is_none() {
+            self.committed_since = Some(Instant::now());
         }
     }
 
@@ -55,6 +59,11 @@ impl Memory {
 
     pub fn back_for_ms(&self) -> u64 {
         self.back_since.map_or(0, |since| since.elapsed().as_millis() as u64)
+    }
+
+    /// For how long nothing is left but what has to go.
+    pub fn committed_for_ms(&self) -> u64 {
+        self.committed_since.map_or(0, |since| since.elapsed().as_millis() as u64)
     }
 
     pub fn verdict(&self) -> Verdict {

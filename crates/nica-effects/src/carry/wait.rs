@@ -94,7 +94,7 @@ async fn begin_bake(hands: &Hands, run: &OpenRun, n: usize) -> Result<Bake, Fail
     let brought = answered("what the plan brought", Brought::by(client, &run.plan)).await?;
     let policy = policy::stricter(settled.as_ref(), &run.plan.policy).validate;
     let judge = Judge { policy, baseline: ledger::baseline_bake(&rows) };
-    Ok(Bake::begin(n, &run.plan, judge, &hands.access, brought))
+    Bake::begin(n, &run.plan, judge, hands, brought)
 }
 
 fn tell(hands: &Hands, news: Option<Event>) {

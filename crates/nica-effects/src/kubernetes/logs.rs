@@ -1,10 +1,10 @@
 //! The last lines of a container, of the one that runs or the one before it. Always bounded.
 
 use super::api::About;
-use super::doom::LogSource;
 use super::{Cluster, ClusterError};
 use kube::core::Request;
 use kube::core::subresource::LogParams;
+use nica_engine::track::kubernetes::Need;
 use std::time::Duration;
 
 /// Which log.
@@ -41,15 +41,13 @@ impl Cluster {
         Ok(text.lines().map(|line| line.chars().take(LINE_CHARS).collect()).collect())
     }
 
-    /// The evidence beside a diagnosis; its absence is no reason to fail.
-    pub(super) async fn last_words(&self, source: &LogSource, lines_max: u32) -> Vec<String> {
-        let log = |previous| Log {
-            pod: source.pod.clone(),
-            container: source.container.clone(),
-            previous,
-            lines_max,
-        };
-        for previous in [source.previous, !source.previous] {
+    /// The evidence beside a diagnosis; its absence is no reason to fail. `restarts`: of the container by now. The start
+    /// that is meant has become the previous one where it was restarted since.
+    pub(super) async fn last_words(&self, need: &Need, restarts: Option<u32>, lines_max: u32) -> Vec<String> {
+        let Need::Log { pod, container, previous, restarts: then, .. } = need;
+        let log = |previous| Log { pod: pod.clone(), container: container.clone(), previous, lines_max };
+        let first = *previous || restarts.is_some_and(|now| now > *then);
+        for previous in [first, !first] {
             match tokio::time::timeout(EVIDENCE_LIMIT, self.log(&log(previous))).await {
                 Ok(Ok(lines)) if !lines.is_empty() => return lines,
                 Ok(Ok(_)) => {}

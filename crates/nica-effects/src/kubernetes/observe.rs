@@ -5,9 +5,8 @@
 
 use super::admit::check_fence;
 use super::anchor::{AnchorSeen, anchors};
-use super::doom::{self, Doom, LogSource};
 use super::drift::lost;
-use super::names::{PREVIOUS, ours};
+use super::names::{ENVIRONMENT, PREVIOUS, ours};
 use super::pods::{Pod, deployments};
 use super::stamp::{live_replicas, replicas};
 use super::{Cluster, ClusterError, Scope, managed, object, stamp};
@@ -26,6 +25,8 @@ pub struct Sighting {
     pub anchors: BTreeMap<String, AnchorSeen>,
     /// By the plural of their kind: where a watch begins.
     pub(super) versions: BTreeMap<String, Listed>,
+    /// Components that will not come true.
+    pub(super) failing: BTreeSet<String>,
 }
 
 /// A list, and up to which version it goes.
@@ -68,16 +69,14 @@ pub struct Kept {
 
 /// Requests at once.
 pub(super) const AT_ONCE: usize = 8;
-/// A person reads them.
-const LAST_WORDS: u32 = 20;
-
 /// Everything that one look read.
-struct Read {
-    objects: BTreeMap<String, Value>,
+pub(super) struct Read {
+    pub objects: BTreeMap<String, Value>,
     replica_sets: Vec<Value>,
-    pods: Vec<Pod>,
+    pub pods: Vec<Pod>,
     /// The uid of the open run's anchor.
     anchor: Option<String>,
+    env_id: Option<String>,
 }
 
 impl Cluster {
@@ -100,15 +99,11 @@ impl Cluster {
         let pods = self.listed("Pod", None, &mut sighting.versions).await?;
         let anchor =
             scope.anchor.as_ref().and_then(|run| sighting.anchors.get(run)).map(|seen| seen.uid.clone());
-        let read = Read { objects, replica_sets, pods, anchor };
+        let read = Read { objects, replica_sets, pods, anchor, env_id: self.owner().env_id.clone() };
         for name in read.components() {
-            let (seen, source) = read.component(&name, applied);
-            sighting.components.insert(name.clone(), seen);
-            if let Some(source) = source {
-                let words = self.last_words(&source, LAST_WORDS).await;
-                sighting.components.entry(name).or_default().last_words = words;
-            }
+            sighting.components.insert(name.clone(), read.component(&name, applied));
         }
+        self.track(&mut sighting, &read, (fence, scope)).await?;
         Ok(sighting)
     }
 
@@ -186,7 +181,7 @@ impl Read {
         objects.map(|(title, _)| title.clone()).chain(left).collect()
     }
 
-    fn component(&self, name: &str, applied: &BTreeMap<Digest, Value>) -> (ObjectSeen, Option<LogSource>) {
+    fn component(&self, name: &str, applied: &BTreeMap<Digest, Value>) -> ObjectSeen {
         let deployments = deployments(&self.replica_sets);
         let pods: Vec<&Pod> = self
             .pods
@@ -202,7 +197,7 @@ impl Read {
         alive.extend(sets.iter().filter(|set| may_start(set)).filter_map(|set| label(set)));
         let Some(object) = self.objects.get(name) else {
             let seen = ComponentSeen { alive, ..ComponentSeen::default() };
-            return (ObjectSeen { seen, ..ObjectSeen::default() }, None);
+            return ObjectSeen { seen, ..ObjectSeen::default() };
         };
         let kind = name.split('/').next().unwrap_or_default();
         if HAS_OBSERVED.contains(&kind) && !object::is_observed(object) {
@@ -211,26 +206,20 @@ impl Read {
         }
         let wanted: Vec<&Pod> =
             pods.iter().copied().filter(|pod| Some(pod.generation()) == object::generation(object)).collect();
-        let own = sets.iter().copied().filter(|set| label(set) == object::generation(object));
-        let doom = match stamp::template(kind) {
-            Some(_) => doom::judge(&wanted, &[object].into_iter().chain(own).collect::<Vec<_>>()),
-            None => None,
-        };
-        let source = doom.as_ref().and_then(|Doom { source, .. }| source.clone());
         let seen = ComponentSeen {
             generation: object::generation(object),
             replicas: asked(object, applied),
             ready: ready(object, kind, &wanted),
             alive,
-            doomed: doom.map(|doom| doom.diagnosis.to_string()),
-            owner: owner(object, self.anchor.as_deref()),
+            doomed: None,
+            owner: owner(object, (self.anchor.as_deref(), self.env_id.as_deref())),
             deleting: object::is_going(object),
             passive: stamp::template(kind).is_none(),
         };
         let digest = object::applied(object);
         let kept = Some(Kept { drifted: seen.replicas == DRIFTED, ..Kept::of(object, kind) });
         let immutable = object.get("immutable") == Some(&Value::Bool(true));
-        (ObjectSeen { seen, applied: digest, immutable, kept, last_words: Vec::new() }, source)
+        ObjectSeen { seen, applied: digest, immutable, kept, last_words: Vec::new() }
     }
 }
 
@@ -259,15 +248,27 @@ fn asked(object: &Value, applied: &BTreeMap<Digest, Value>) -> u32 {
 
 const DRIFTED: u32 = u32::MAX;
 
-/// By the uid, so that an anchor of the same name that came later is another one.
-pub(super) fn owner(object: &Value, anchor: Option<&str>) -> world::Owner {
+/// By the uid, so that an anchor of the same name that came later is another one; without an owner, by our mark.
+pub(super) fn owner(object: &Value, (anchor, env_id): (Option<&str>, Option<&str>)) -> world::Owner {
     let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     let uids: Vec<Option<&str>> = owners.into_iter().flatten().map(|owner| owner["uid"].as_str()).collect();
     match anchor {
-        _ if uids.is_empty() => world::Owner::Nobody,
+        _ if uids.is_empty() && is_marked(object, env_id) => world::Owner::Nobody,
+        _ if uids.is_empty() => world::Owner::Stranger,
         Some(anchor) if uids.contains(&Some(anchor)) => world::Owner::Anchor,
         _ => world::Owner::Other,
     }
+}
+
+/// A run of this environment wrote it: every create and every apply carries the environment's uuid, and leaving the anchor
+/// does not take it away. A copy that somebody made of such an object has the annotation too; but the fields say who wrote
+/// it, where they say anything.
+fn is_marked(object: &Value, env_id: Option<&str>) -> bool {
+    let marked = object::annotation(object, ENVIRONMENT);
+    let fields = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let path = ["f:metadata", "f:annotations", &format!("f:{ENVIRONMENT}")];
+    let written = fields.is_none_or(|fields| fields.is_empty() || managed::owns(fields, &path));
+    marked.is_some() && env_id.is_none_or(|env_id| marked == Some(env_id)) && written
 }
 
 fn ready(object: &Value, kind: &str, wanted: &[&Pod]) -> u32 {
@@ -318,10 +319,41 @@ impl Kept {
 }
 
 impl Sighting {
+    /// Up to which version that kind was seen. Versions are numbers that only rise (KEP-5504 makes that a promise); one
+    /// that is none counts as unseen.
+    pub(super) fn version(&self, plural: &str) -> Option<u64> {
+        self.versions.get(plural)?.version.parse().ok()
+    }
+
     /// As if it had been taken before everything that the server remembers: for tests of what a watch does then.
     pub fn forget(&mut self) {
         for listed in self.versions.values_mut() {
             listed.version = "1".to_string();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_object_is_the_environments_when_a_run_of_it_wrote_the_mark() {
+        let check = |env_id: &str, manager: &str, expected: world::Owner| {
+            let fields = json!({ "f:metadata": { "f:annotations": { "f:nica/environment": {} } } });
+            let entry = json!({ "manager": manager, "operation": "Apply", "fieldsV1": fields });
+            let object = json!({ "metadata": {
+                "annotations": { "nica/environment": env_id, "nica/generation": "x" }, "managedFields": [entry],
+            } });
+            assert_eq!(owner(&object, (None, Some("e"))), expected, "{object}");
+        };
+        check("e", "nica", world::Owner::Nobody);
+        check("e", "kubectl", world::Owner::Stranger);
+        check("f", "nica", world::Owner::Stranger);
+        assert_eq!(owner(&json!({}), (None, Some("e"))), world::Owner::Stranger);
+        let owned = json!({ "metadata": { "ownerReferences": [{ "uid": "u" }] } });
+        assert_eq!(owner(&owned, (Some("u"), Some("e"))), world::Owner::Anchor);
+        assert_eq!(owner(&owned, (Some("v"), Some("e"))), world::Owner::Other);
     }
 }

@@ -77,38 +77,6 @@ pub(super) struct Condition {
 pub(super) struct ContainerStatus {
     pub name: String,
     pub restart_count: u32,
-    pub state: State,
-    pub last_state: State,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct State {
-    pub waiting: Option<Waiting>,
-    pub terminated: Option<Terminated>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Waiting {
-    pub reason: String,
-    pub message: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Terminated {
-    pub exit_code: i32,
-    pub started_at: Option<jiff::Timestamp>,
-    pub finished_at: Option<jiff::Timestamp>,
-}
-
-impl Terminated {
-    /// By the kubelet's clock, both ends.
-    pub(super) fn ran_ms(&self) -> Option<u64> {
-        let ran = self.finished_at?.as_millisecond() - self.started_at?.as_millisecond();
-        u64::try_from(ran).ok()
-    }
 }
 
 impl Pod {

@@ -1,7 +1,7 @@
 //! Waiting until something differs from what was observed.
 //!
-//! Each kind that was listed is watched from the version of that list, so nothing between look and watch is missed. The
-//! streams stay open between two waits. One that is cut, or told that its version is too old, is simply something that
+//! Workloads, their pods and what is said of them are followed by `feed`. Every other kind that was listed is watched from
+//! the version of that list, so nothing between look and watch is missed. The streams stay open between two waits. One that is cut, or told that its version is too old, is simply something that
 //! differs: the next look reads everything anew and says from where to watch.
 
 use super::observe::{Listed, Sighting};
@@ -54,27 +54,32 @@ struct Meta {
 impl Cluster {
     /// Comes back as soon as something differs from what `since` saw, at the latest after `limit`. True where it does.
     pub async fn watch(&self, since: &Sighting, limit: Duration) -> Result<bool, ClusterError> {
-        let end = Instant::now() + limit;
+        let (end, soon) = (Instant::now() + limit, Instant::now() + REOPEN);
+        let feed = self.feed().await?;
+        let mut news = feed.news();
         let mut watches = self.inner.watches.lock().await;
         let mut whole = true;
         for (plural, listed) in &since.versions {
-            if !watches.open.contains(plural) {
+            if !watches.open.contains(plural) && !feed.follows(plural) {
                 whole &= self.open(&mut watches, listed).await;
             }
         }
         loop {
+            if feed.differs(since) {
+                return Ok(burst(end).await);
+            }
             // What is not watched is looked at soon.
-            let until = if whole { end } else { end.min(Instant::now() + REOPEN) };
-            let Ok(next) = tokio::time::timeout_at(until, next(&mut watches.streams)).await else {
-                return Ok(!whole);
+            let all = whole && feed.is_whole();
+            let until = if all { end } else { end.min(soon) };
+            let next = tokio::select! {
+                next = next(&mut watches.streams) => next,
+                _ = news.changed() => continue,
+                () = tokio::time::sleep_until(until) => return Ok(!all),
             };
             match next {
                 (_, Change::Bookmark) => {}
                 (plural, Change::At(version)) if is_seen(since, &plural, version) => {}
-                (_, Change::At(_)) => {
-                    tokio::time::sleep(BURST.min(end.saturating_duration_since(Instant::now()))).await;
-                    return Ok(true);
-                }
+                (_, Change::At(_)) => return Ok(burst(end).await),
                 (plural, Change::Ended) => {
                     watches.open.remove(&plural);
                     tokio::time::sleep_until(end.min(Instant::now() + REOPEN)).await;
@@ -113,10 +118,13 @@ impl Cluster {
     }
 }
 
-/// Versions are numbers that only rise (KEP-5504 makes that a promise); one that is none counts as new.
+async fn burst(end: Instant) -> bool {
+    tokio::time::sleep(BURST.min(end.saturating_duration_since(Instant::now()))).await;
+    true
+}
+
 fn is_seen(since: &Sighting, plural: &str, version: Option<u64>) -> bool {
-    let listed = since.versions.get(plural).and_then(|listed| listed.version.parse::<u64>().ok());
-    matches!((version, listed), (Some(version), Some(listed)) if version <= listed)
+    matches!((version, since.version(plural)), (Some(version), Some(listed)) if version <= listed)
 }
 
 /// For ever pending where nothing is watched.

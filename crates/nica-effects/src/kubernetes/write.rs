@@ -3,9 +3,8 @@
 //! Server-side apply would create what is not there; the uid in its body forbids that. What is new is created by POST and
 //! belongs to the run's anchor.
 
-use super::anchor::AnchorSeen;
-
 use super::admit::check_fence;
+use super::anchor::{Anchor, AnchorSeen, Release};
 use super::api::{About, No, as_manager, body};
 use super::error::{ClusterError, Meaning};
 use super::managed::{Conflict, conflicts, converted};
@@ -114,13 +113,7 @@ impl Cluster {
         let (_, name) = kinds.component(wanted.component)?;
         let mut body = self.stamped(wanted, None)?;
         body["metadata"]["annotations"][FENCE] = json!(wanted.fence.to_string());
-        body["metadata"]["ownerReferences"] = json!([{
-            "apiVersion": "v1",
-            "kind": super::anchor::KIND,
-            "name": super::anchor::name(anchor.0),
-            "uid": anchor.1.uid,
-            "blockOwnerDeletion": true,
-        }]);
+        body["metadata"]["ownerReferences"] = belongs_to(anchor);
         match self.post(&resource, name, &body).await {
             Ok(object) => return self.adopt_fields(&resource, name, &object).await,
             Err(No::Said(Meaning::AlreadyExists, _)) => {}
@@ -129,33 +122,70 @@ impl Cluster {
         let stale = || ClusterError::Stale { object: wanted.component.to_string() };
         let there = self.get(&resource, name).await?.ok_or_else(stale)?;
         check_fence(wanted.component, &there, Some(wanted.fence))?;
-        match owner(&there, Some(&anchor.1.uid)) {
+        match owner(&there, (Some(&anchor.1.uid), self.owner().env_id.as_deref())) {
             // Collected soon: the next look waits for it.
             _ if object::is_going(&there) => Err(stale()),
             Owner::Other => Err(stale()),
             Owner::Anchor => self.adopt_fields(&resource, name, &there).await,
-            Owner::Nobody if is_content(&there, wanted.desired) => Ok(Written::of(&there)),
-            Owner::Nobody => {
+            Owner::Nobody | Owner::Stranger if is_content(&there, wanted.desired) => Ok(Written::of(&there)),
+            Owner::Nobody | Owner::Stranger => {
                 let owner = "was made by no run".to_string();
                 Err(ClusterError::Foreign { object: wanted.component.to_string(), owner })
             }
         }
     }
 
-    /// Put back a component that somebody deleted. It belongs to nobody: what goes with the anchor must not be the baseline.
-    pub async fn restore(&self, wanted: Wanted<'_>) -> Result<Written, ClusterError> {
+    /// Put back a component that somebody deleted. It must not go with the run's anchor, being the baseline's, and must
+    /// not come late: so it belongs to an anchor of its own until it is there. Whoever is admitted next takes away an
+    /// anchor that was left, and leaves what it owns; a create that comes after that is collected.
+    pub async fn restore(&self, wanted: Wanted<'_>, run: &str) -> Result<Written, ClusterError> {
+        let run = &format!("{run}-back");
+        let anchor = self.create_anchor(Anchor { run, fence: wanted.fence }).await?;
+        let written = self.restored(wanted, (run, &anchor)).await?;
+        // Whatever else it owns was freed before by name; waiting is the next admission's, too.
+        match self.release_anchor(run, &anchor, Release::Orphan).await {
+            Ok(()) | Err(ClusterError::Stale { .. } | ClusterError::Vanished { .. }) => Ok(written),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn restored(
+        &self,
+        wanted: Wanted<'_>,
+        anchor: (&str, &AnchorSeen),
+    ) -> Result<Written, ClusterError> {
         let kinds = self.kinds().await?;
         let (resource, _) = kinds.of_configuration(wanted.component, wanted.configuration)?;
         let (_, name) = kinds.component(wanted.component)?;
         let mut body = self.stamped(wanted, None)?;
         body["metadata"]["annotations"][FENCE] = json!(wanted.fence.to_string());
+        body["metadata"]["ownerReferences"] = belongs_to(anchor);
         match self.post(&resource, name, &body).await {
-            Ok(object) => self.adopt_fields(&resource, name, &object).await,
+            Ok(object) => {
+                let freed = self.free(&resource, name, &object).await?;
+                self.adopt_fields(&resource, name, &freed).await
+            }
             // It is back already, or another stands there: the next look decides.
             Err(No::Said(Meaning::AlreadyExists, _)) => {
                 Err(ClusterError::Stale { object: wanted.component.to_string() })
             }
             Err(no) => Err(self.sort("create", On { resource: &resource, name, uid: "" }, no).await),
+        }
+    }
+
+    /// Take its owner from what was just created. The collector would do it when the anchor goes, if it knew of the object
+    /// by then: its own watch may be behind.
+    async fn free(&self, resource: &ApiResource, name: &str, there: &Value) -> Result<Value, ClusterError> {
+        let about = About::new("free", &resource.kind, name);
+        let url = format!("{}/{name}?fieldManager={MANAGER}", self.path(resource));
+        let patch = json!([
+            { "op": "test", "path": "/metadata/uid", "value": object::uid(there) },
+            { "op": "remove", "path": "/metadata/ownerReferences" },
+        ]);
+        let make = || body(http::Request::patch(&url), "application/json-patch+json", &patch);
+        match self.write(&about, &make).await {
+            Ok(freed) => Ok(freed),
+            Err(no) => Err(self.sort("free", On { resource, name, uid: object::uid(there) }, no).await),
         }
     }
 
@@ -259,6 +289,16 @@ impl Cluster {
             no => no.into_error(about),
         }
     }
+}
+
+fn belongs_to((run, anchor): (&str, &AnchorSeen)) -> Value {
+    json!([{
+        "apiVersion": "v1",
+        "kind": super::anchor::KIND,
+        "name": super::anchor::name(run),
+        "uid": anchor.uid,
+        "blockOwnerDeletion": true,
+    }])
 }
 
 impl Written {

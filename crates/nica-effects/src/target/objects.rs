@@ -7,7 +7,8 @@ use super::{Cursor, Observed, Secret, Seen, Vault, key_of};
 use crate::answer::answered;
 use crate::failure::Failure;
 use crate::kubernetes::{
-    Anchor, Cluster, ClusterError, Conflict, Kept, Order, Owner, Place, Release, Scope, Sighting, Wanted,
+    self, Anchor, Cluster, ClusterError, Conflict, Kept, Order, Owner, Place, Release, Scope, Sighting,
+    Wanted,
 };
 use crate::process::{Identity, Pins, Set};
 use crate::records::{RecordError, blob, control, run};
@@ -47,13 +48,15 @@ impl Objects {
         Objects::owned(place, owner, records).await.map(|objects| Objects { vault: vault.clone(), ..objects })
     }
 
-    /// Where NICA may never have been.
+    /// Where NICA may never have been, so that nothing can be the environment's.
     pub(super) async fn of_service(
         place: &Place,
         service: &str,
         records: &Client,
     ) -> Result<Objects, Failure> {
-        Objects::owned(place, Owner { service: service.to_string(), env_id: None }, records).await
+        let control = answered("the control row", control::read(records)).await?;
+        let env_id = control.map(|control| control.env_id);
+        Objects::owned(place, Owner { service: service.to_string(), env_id }, records).await
     }
 
     async fn owned(place: &Place, owner: Owner, records: &Client) -> Result<Objects, Failure> {
@@ -119,7 +122,8 @@ impl Objects {
                 Ok(self.cluster.set(self.wanted(set.fence, component, desired)?, kept).await?.conflicts)
             }
             (Some(desired), None) if back => {
-                Ok(self.cluster.restore(self.wanted(set.fence, component, desired)?).await?.conflicts)
+                let wanted = self.wanted(set.fence, component, desired)?;
+                Ok(self.cluster.restore(wanted, self.scope.run.as_deref().unwrap_or("none")).await?.conflicts)
             }
             (Some(_), None) => Err(Failure::Refused(format!("set {component}: somebody deleted it"))),
         }
@@ -184,6 +188,11 @@ impl Objects {
         Ok(())
     }
 
+    /// What cannot be looked up is asked for its metrics.
+    pub(super) fn counts(&self, desired: &Desired) -> bool {
+        self.configurations.get(&desired.digest).is_none_or(kubernetes::declares_metrics)
+    }
+
     pub(super) fn cluster(&self) -> &Cluster {
         &self.cluster
     }
@@ -226,6 +235,7 @@ impl Read {
         if let Some(open) = run::read_open(records).await? {
             read.plan(&open.plan);
             read.scope.anchor = open.plan.anchor_of(&open.id).map(str::to_string);
+            read.scope.run = Some(open.id);
         }
         Ok(read)
     }
@@ -241,10 +251,21 @@ impl Read {
                 }
                 Effect::SetDesired { component, desired, before } => {
                     self.take(component, desired);
-                    before.iter().for_each(|before| self.take(component, before));
+                    self.limit(component, desired, plan.limits.rollout_ms);
+                    if let Some(before) = before {
+                        self.take(component, before);
+                        self.limit(component, before, plan.limits.undo_ms);
+                    }
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// What is waited for on the way out, and on the way back.
+    fn limit(&mut self, component: &str, desired: &Desired, limit_ms: u64) {
+        if desired.kind == ComponentKind::Workload {
+            self.scope.limits_ms.insert((component.to_string(), desired.generation()), limit_ms);
         }
     }
 

@@ -7,5 +7,6 @@ mod fence;
 mod fields;
 mod rollout;
 mod run;
+mod track;
 mod watch;
 mod world;

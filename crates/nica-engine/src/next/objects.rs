@@ -1,9 +1,10 @@
 //! The anchor and what it owns: out, and back.
 //!
 //! What a run created is known by its owner, never by its name: an object of a run that is over has an owner that is
-//! gone, is collected soon, and is waited for. One without any owner is the environment's and nobody takes it away.
+//! gone, is collected soon, and is waited for. One without any owner is the environment's where it carries our mark: going
+//! back does not take it away, and a release that drops it does. One without either is a stranger's, and stays.
 
-use super::{Action, Progress, Waiting, reached};
+use super::{Action, Progress, Waiting, leaves, reached};
 use crate::effect::{Desired, Generation};
 use crate::plan::{Plan, Status};
 use crate::release::ComponentKind;
@@ -22,7 +23,7 @@ pub(super) fn anchored(world: &World) -> Progress {
 
 pub(super) fn released(world: &World) -> Progress {
     match world.anchor {
-        AnchorSeen::Deleting => Progress::Wait(Waiting::Collection(ANCHOR.to_string())),
+        AnchorSeen::Deleting => leaves(ANCHOR, Waiting::Collection(ANCHOR.to_string()), world),
         seen => reached(seen == AnchorSeen::Absent),
     }
 }
@@ -35,8 +36,8 @@ pub(super) fn created(component: &str, desired: &Desired, world: &World) -> Prog
         _ if seen.deleting => collected(component, world),
         Owner::Other => collected(component, world),
         Owner::Anchor => Progress::Reached,
-        Owner::Nobody if is_content(desired, seen) => Progress::Reached,
-        Owner::Nobody => Progress::Doomed(format!(
+        Owner::Nobody | Owner::Stranger if is_content(desired, seen) => Progress::Reached,
+        Owner::Nobody | Owner::Stranger => Progress::Doomed(format!(
             "{component} is there already and no run created it; take it over with `nica adopt`, or delete it"
         )),
     }
@@ -78,8 +79,9 @@ fn created_gone(plan: &Plan, world: &World) -> Option<Action> {
         match seen.owner {
             Owner::Anchor | Owner::Other => Some(awaits_end(name, world)),
             // It was there before this run.
-            Owner::Nobody if desired.kind == ComponentKind::Immutable => None,
-            Owner::Nobody if seen.deleting => Some(awaits_end(name, world)),
+            Owner::Nobody | Owner::Stranger if desired.kind == ComponentKind::Immutable => None,
+            Owner::Nobody | Owner::Stranger if seen.deleting => Some(awaits_end(name, world)),
+            Owner::Stranger => None,
             Owner::Nobody => Some(Action::Stuck(format!(
                 "{name} was created by this run, and somebody took its owner away; delete it"
             ))),

@@ -111,6 +111,11 @@ pub fn judge(seen: &Seen, wanted: &Wanted, now: At) -> Verdict {
     }
 }
 
+/// How many pods of the wanted template are ready for long enough to be believed, as of `now`.
+pub fn steady(seen: &Seen, wanted: &Wanted, now: At) -> u32 {
+    Roll::of(seen, wanted, now).steady()
+}
+
 fn waiting(roll: &Roll<'_>) -> Verdict {
     Verdict::Waiting { ready: roll.ready(), replicas: roll.replicas, old: roll.old }
 }

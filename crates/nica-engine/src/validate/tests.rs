@@ -29,7 +29,7 @@ fn scrape(replica: u32, ok: u64, bad: u64) -> Scrape {
 
 fn component(scrapes: Vec<Scrape>) -> ComponentSeen {
     let generation = Generation("9f3c00000000".into());
-    ComponentSeen { generation, replicas: 2, ready: 2, scrapes, gaps: 0, unanswered: 0 }
+    ComponentSeen { generation, replicas: 2, ready: 2, counts: true, scrapes, gaps: 0, unanswered: 0 }
 }
 
 /// Two replicas that each went from 1,000 answers to 1,000 + `ok`.
@@ -126,6 +126,22 @@ fn no_data_is_no_pass() {
     unready.ready = 1;
     check(&seen(29, unready.clone()), &policy(), "pending");
     check(&seen(30, unready), &policy(), "inconclusive: after 30 s: backend: 1 of 2 replicas ready");
+}
+
+#[test]
+fn what_declares_no_metrics_is_judged_by_readiness_and_health() {
+    let silent = |ready| ComponentSeen { counts: false, ready, ..component(vec![]) };
+    let judgement = judge(&seen(10, silent(2)), &policy(), None);
+    assert_eq!(said(&judgement.verdict), "pass");
+    assert_eq!(judgement.notes, ["backend: declares no metrics, judged by readiness and health alone"]);
+    let mut both = seen(30, component(vec![]));
+    both.components.insert("site".to_string(), silent(2));
+    let verdict = said(&judge(&both, &policy(), None).verdict);
+    assert!(verdict.starts_with("inconclusive: after 30 s: backend: metrics of 0 of 2"), "{verdict}");
+    check(&seen(9, silent(2)), &policy(), "pending");
+    check(&seen(30, silent(1)), &policy(), "inconclusive: after 30 s: backend: 1 of 2 replicas ready");
+    let sick = Seen { health: Some(Health::Bad("answered 503".into())), ..seen(10, silent(2)) };
+    check(&sick, &policy(), "refuse: health of the environment's URL: answered 503");
 }
 
 #[test]

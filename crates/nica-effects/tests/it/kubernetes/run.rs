@@ -82,6 +82,13 @@ fn service(port: u16) -> (ComponentKind, Value, u32) {
     (ComponentKind::Passive, configuration, 0)
 }
 
+/// It says where its metrics are read.
+fn counting(mut workload: Value) -> Value {
+    let port = json!({ "name": "metrics", "containerPort": 9090 });
+    workload["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([port]);
+    workload
+}
+
 fn cron(image: &str) -> (ComponentKind, Value, u32) {
     let pod = json!({ "restartPolicy": "Never", "containers": [{ "name": "main", "image": image }] });
     let configuration = json!({
@@ -185,13 +192,13 @@ fn release(version: &str) -> Release {
     }
 }
 
-/// Pods of simulated nodes answer no scrape: a workload that is awaited cannot be judged, and the run goes back.
+/// Pods of simulated nodes answer no scrape: a workload that declares metrics cannot be judged, and the run goes back.
 fn policy() -> Policy {
     let validate = Validate {
         bake: Duration::from_millis(200),
         bake_max: Duration::from_millis(600),
         error_ratio: None,
-        min_samples: 0,
+        min_samples: 5,
         probes_per_second: 0,
         ..Validate::default()
     };
@@ -230,7 +237,7 @@ async fn a_release_goes_live_and_the_next_one_goes_back_whole() {
     assert_ne!(tick["spec"]["suspend"], json!(true), "it was made effective");
     assert!(env.is_empty_plan("1.0.0", &first).await, "the same again is nothing to do");
 
-    let web = (ComponentKind::Workload, deployment("web", "web@2", Some(2)), 2);
+    let web = (ComponentKind::Workload, counting(deployment("web", "web@2", Some(2))), 2);
     let second = Manifests(vec![settings("settings-b"), service(81), cron("tick@2"), web]);
     let carried = env.deploy("2.0.0", &second).await;
     assert_eq!(ended(&carried), Some(Ending::Back), "{carried:?}");
@@ -246,11 +253,14 @@ async fn a_release_goes_live_and_the_next_one_goes_back_whole() {
     assert!(env.is_empty_plan("1.0.0", &first).await, "the baseline is what is there");
 
     // A release that drops something, whose immutable content is left until nobody may need it.
-    let third = Manifests(vec![settings("settings-c"), service(82)]);
+    // And one that declares no metrics: being ready is all that can be asked of it.
+    let web = (ComponentKind::Workload, deployment("web", "web@3", Some(2)), 2);
+    let third = Manifests(vec![settings("settings-c"), service(82), web]);
     let carried = env.deploy("3.0.0", &third).await;
     assert_eq!(ended(&carried), Some(Ending::Live), "{carried:?}");
     assert_eq!(env.world.object("CronJob/tick").await, None, "it was dropped");
     assert!(env.world.object("ConfigMap/settings-a").await.is_some(), "the way back may need it");
+    assert_eq!(env.world.object("Deployment/web").await.expect("it is live")["status"]["readyReplicas"], 2);
     let carried = env.deploy("4.0.0", &Manifests(vec![settings("settings-d"), service(82)])).await;
     assert_eq!(ended(&carried), Some(Ending::Live), "{carried:?}");
     until("settings two releases old are collected", SOON, async || {

@@ -94,6 +94,14 @@ impl World {
         pids.find(is_it).map(ApiServer)
     }
 
+    /// Where the nodes look for a registry on this machine.
+    #[allow(clippy::disallowed_methods, reason = "this is where the tests learn of their cluster")]
+    pub(super) fn machine(&self) -> String {
+        let host =
+            std::env::var("NICA_CLUSTER_HOST").expect("NICA_CLUSTER_HOST, as `./x cluster env` prints it");
+        format!("{host}:5000")
+    }
+
     pub(super) async fn deployer(&self) -> Cluster {
         let place = self.place();
         let owner = Owner { service: "sample".to_string(), env_id: Some("env-1".to_string()) };
@@ -247,7 +255,11 @@ async fn person(kubeconfig: &std::path::Path) -> kube::Client {
 }
 
 pub(super) fn scope<const N: usize>(components: [&str; N]) -> Scope {
-    Scope { components: components.iter().map(|name| (*name).to_string()).collect(), anchor: None }
+    Scope {
+        components: components.iter().map(|name| (*name).to_string()).collect(),
+        anchor: None,
+        ..Scope::default()
+    }
 }
 
 pub(super) fn title(configuration: &Value) -> String {
@@ -274,7 +286,11 @@ pub(super) fn deployment(name: &str, image: &str, replicas: Option<u32>) -> Valu
                     "nodeSelector": { "type": "kwok" },
                     "tolerations": [toleration],
                     "terminationGracePeriodSeconds": 1,
-                    "containers": [{ "name": "main", "image": image, "resources": { "requests": { "cpu": "0.01" } } }],
+                    "containers": [{
+                        "name": "main", "image": image, "resources": { "requests": { "cpu": "0.01" } },
+                        // Simulated pods pass it; without one the tracker makes each wait for ten seconds.
+                        "readinessProbe": { "exec": { "command": ["true"] } },
+                    }],
                 },
             },
         },

@@ -22,7 +22,7 @@ pub(super) fn judge(roll: &Roll<'_>) -> Option<Failure> {
     let (limit_ms, next_probe_in_ms) = (roll.wanted.limit_ms, earliest_ms(roll));
     let by_arithmetic = readiness::judge(&Outlook { limit_ms, passed_ms, missing, next_probe_in_ms });
     let remains = || format!("{} older pods still serve {limit_ms} ms after applying", roll.old);
-    let by_old = || (roll.old > 0 && passed_ms > limit_ms + OLD_MS).then(remains);
+    let by_old = || (roll.old > 0 && passed_ms > limit_ms.saturating_add(OLD_MS)).then(remains);
     let line = by_arithmetic.or_else(by_old)?;
     Some(if passed_ms > limit_ms { worded(roll, &line) } else { foreseen(roll, &line, next_probe_in_ms) })
 }

@@ -80,9 +80,12 @@ impl<'a> Roll<'a> {
         life.ready_since.is_some_and(|since| self.now.saturating_sub(since) >= needed)
     }
 
+    pub(super) fn steady(&self) -> u32 {
+        count(self.pods.iter().filter(|life| self.is_steady(life)).count())
+    }
+
     pub(super) fn is_done(&self) -> bool {
-        let steady = count(self.pods.iter().filter(|life| self.is_steady(life)).count());
-        self.observed && self.old == 0 && steady >= self.replicas
+        self.observed && self.old == 0 && self.steady() >= self.replicas
     }
 
     /// It was healthy once, or is now.

@@ -40,7 +40,9 @@ async fn a_release_goes_live_and_the_next_one_rolls_and_back_needs_no_file() {
     assert_eq!(again.end()["changed"], false, "{again:#?}");
 
     let two = shop.release("2.0.0", &objects("debug")).await;
-    expect(&shop.deploy(&two).await, 0, "live");
+    let planned = shop.nica(&["plan", "--env", "dev", "--release", &two, "--out", &plan]).await;
+    assert_eq!(planned.exit, Some(4), "{planned:#?}");
+    expect(&shop.nica(&["deploy", "--env", "dev", "--plan", &plan]).await, 0, "live");
     let web = shop.object("Deployment/web").await.expect("it is live");
     assert_eq!((&web["status"]["readyReplicas"], image(&web)), (&json!(2), by_digest("2.0.0").as_str()));
     let (status, none) = drift(&shop).await;

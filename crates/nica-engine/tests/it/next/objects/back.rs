@@ -66,6 +66,19 @@ fn going_back_takes_the_anchor_and_what_it_owns() {
             "note anchor Undone",
         ),
         (
+            "a stranger's is not this run's, and stays",
+            gone(roll(), all).sees(|w| {
+                asked(w, "Service/web", &desired("Service/web", "2"), Owner::Stranger);
+                asked(
+                    w,
+                    "PodDisruptionBudget/api",
+                    &desired("PodDisruptionBudget/api", "2"),
+                    Owner::Stranger,
+                );
+            }),
+            "note anchor Undone",
+        ),
+        (
             "then comes the barrier: a pod may outlive its object",
             object_is(gone(roll(), all).is(2, Status::Undone), "Deployment/api", |s| {
                 s.alive.insert(desired("Deployment/worker", "2").generation());

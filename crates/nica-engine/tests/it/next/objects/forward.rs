@@ -59,6 +59,44 @@ fn objects_are_created_and_made_effective() {
             at("delete Deployment/old").sees(|w| w.anchor = AnchorSeen::Deleting),
             "Await(Collection(\"the anchor\"))",
         ),
+        (
+            "not for ever: what does not go is told",
+            at("delete Deployment/old").sees(|w| {
+                (w.anchor, w.clock.leaving) = (AnchorSeen::Deleting, true);
+            }),
+            "Stuck(\"the anchor was deleted and is not gone; see which finalizer holds it\")",
+        ),
+        (
+            "nor is an object waited for that does not go",
+            object_is(at("commit"), "Deployment/old", |s| s.deleting = true).sees(|w| w.clock.leaving = true),
+            "Stuck(\"Deployment/old was deleted and is not gone; see which finalizer holds it\")",
+        ),
+        (
+            "nor its last pod",
+            object_is(at("commit"), "Deployment/old", |s| s.generation = None)
+                .sees(|w| w.clock.leaving = true),
+            "Stuck(\"Deployment/old was deleted and is not gone; see which finalizer holds it\")",
+        ),
+        (
+            "that limit is of what goes, and of nothing else",
+            at("commit").sees(|w| w.clock.leaving = true),
+            "perform delete Deployment/old",
+        ),
+        (
+            "a stranger's stays, and is named",
+            object_is(at("commit"), "Deployment/old", |s| s.owner = Owner::Stranger),
+            "Stuck(\"Deployment/old is to be deleted, and the one that is there was created by no run; delete it, or give \
+             it another name\")",
+        ),
+        (
+            "one that looks like none of ours too",
+            object_is(at("commit"), "Deployment/old", |s| {
+                (s.owner, s.generation) = (Owner::Stranger, None);
+                s.alive.clear();
+            }),
+            "Stuck(\"Deployment/old is to be deleted, and the one that is there was created by no run; delete it, or give \
+             it another name\")",
+        ),
         ("only then", at("unanchor"), "Settle(Live)"),
         (
             "an anchor that arrives late is released too",
@@ -102,6 +140,16 @@ fn whose_an_object_is_decides() {
             "a workload that is there already is somebody else's",
             object_is(at("create Deployment/worker"), "Deployment/worker", |s| s.owner = Owner::Nobody),
             foreign,
+        ),
+        (
+            "marked as ours or not",
+            object_is(at("create Deployment/worker"), "Deployment/worker", |s| s.owner = Owner::Stranger),
+            foreign,
+        ),
+        (
+            "whoever made it: an immutable one is its content",
+            config(|s| s.owner = Owner::Stranger),
+            "note create ConfigMap/api-2 Done",
         ),
         (
             "somebody deleted the anchor: there is another one",
