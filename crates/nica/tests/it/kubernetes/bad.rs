@@ -57,7 +57,7 @@ async fn pods_that_no_node_takes_go_back() {
     let came = second(&shop, &[settings("debug"), service(), nowhere]).await;
     expect(&came, 20, "back");
     let reason = came.end()["reason"].as_str().unwrap_or_default().to_string();
-    assert!(reason.contains("Deployment/web"), "{reason}");
+    assert!(reason.starts_with("unschedulable: no node takes pod web-"), "{reason}");
     let before = names(&shop).await;
     assert_eq!(before[0].iter().filter(|name| name.starts_with("shop-settings-")).count(), 1, "{before:?}");
     is_back(&shop, &before).await;

@@ -1,6 +1,6 @@
 //! The deployer dies in the middle, and somebody else finishes: with the values of its secrets, and without.
 
-use super::shop::{CANARY, Shop, objects, until};
+use super::shop::{CANARY, ORDERS, Shop, objects, until};
 use crate::place::{Came, expect, text};
 use nica_effects::process::SecretValue;
 use serde_json::{Value, json};
@@ -114,17 +114,16 @@ async fn whoever_resumes_with_the_value_goes_on() {
 impl Shop {
     /// Killed while its migration waits for a lock, before any object was written.
     async fn waits_at_its_migration(&mut self) {
+        self.migration("0001_orders", "orders", ORDERS);
         self.one_is_live().await;
-        let client = self.session().await;
-        client.batch_execute("CREATE TABLE orders (id int PRIMARY KEY)").await.expect("a table");
         let holder = self.session().await;
         holder.batch_execute("BEGIN; LOCK TABLE orders IN ACCESS SHARE MODE").await.expect("a lock");
         self.migration(
-            "0001_note",
+            "0002_note",
             "orders.note",
             ("ALTER TABLE orders ADD COLUMN note text;", "ALTER TABLE orders DROP COLUMN note;"),
         );
-        self.dies_when(&step("0001_note", "started")).await;
+        self.dies_when(&step("0002_note", "started")).await;
         holder.batch_execute("ROLLBACK").await.expect("the lock goes");
     }
 }
