@@ -15,6 +15,7 @@ mod kinds;
 mod logs;
 mod managed;
 mod names;
+mod needs;
 mod object;
 mod observe;
 mod pods;

@@ -12,10 +12,11 @@ use crate::process::{self, Identity, Metrics, Pins, SecretValue, Set, TargetClie
 use crate::records::run::{Namespace, Participants};
 use nica_engine::Digest;
 use nica_engine::effect::{Desired, Generation, SecretName};
+use nica_engine::manifest::Need;
 use nica_engine::projection::ComponentState;
 use nica_engine::world::{AnchorSeen, ComponentSeen};
 use objects::Objects;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +77,17 @@ impl Reach {
         match self {
             Reach::Process { state } => Some(state),
             Reach::Kubernetes(..) => None,
+        }
+    }
+
+    /// Those of these that the objects of a release would not find in their namespace.
+    pub async fn lacks(&self, service: &str, needs: &BTreeSet<Need>) -> Result<Vec<Need>, Failure> {
+        match self {
+            Reach::Kubernetes(place, _) if !needs.is_empty() => {
+                let owner = Owner { service: service.to_string(), env_id: None };
+                Ok(Cluster::connect(place.clone(), owner).await?.lacks(needs).await?)
+            }
+            _ => Ok(Vec::new()),
         }
     }
 

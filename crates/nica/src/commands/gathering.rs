@@ -50,6 +50,7 @@ pub(super) async fn gather(
     let judged = policy::stricter(settled.policy.as_ref(), &environment.policy);
     let predecessors = predecessors(context, &judged).await;
     let plan = &prepared.plan;
+    let lacks = context.reach(environment).lacks(&plan.service, &prepared.needs).await;
     Ok(GateInput {
         service: plan.service.clone(),
         env: env.to_string(),
@@ -59,6 +60,7 @@ pub(super) async fn gather(
         people: people::stricter(settled.people.as_ref(), &context.config.people),
         evidence: source.evidence.clone(),
         quarantine: quarantine(&own, &predecessors),
+        needs: lacks.map_err(|error| format!("failed to {error}")),
         variables: Ok(secrets::variables_of(&prepared.secrets)),
         migrations: plan.steps.iter().filter_map(|e| e.migration().cloned()).collect(),
         contracts: prepared.contracts.clone(),

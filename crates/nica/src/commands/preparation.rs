@@ -11,12 +11,13 @@ use nica_effects::records::run::{self, OpenRun};
 use nica_effects::sight::{self, Components};
 use nica_effects::target::Secret;
 use nica_engine::gates::input::Contracts;
-use nica_engine::manifest::Rendered;
+use nica_engine::manifest::{Need, Rendered};
 use nica_engine::plan::{self, Doomed, Plan, Target};
 use nica_engine::release::ComponentKind;
 use nica_engine::world::MigrationSeen;
 use nica_engine::{Digest, canonical};
 use nica_migrate::seed::SeedFile;
+use std::collections::BTreeSet;
 use tokio_postgres::Client;
 
 /// What is planned for a release.
@@ -39,6 +40,8 @@ pub(super) struct Preparation {
     /// Kind and content of every text that the plan names by digest.
     pub texts: Vec<(&'static str, Vec<u8>)>,
     pub executables: Vec<(Digest, Vec<u8>)>,
+    /// What its objects refer to and do not bring.
+    pub needs: BTreeSet<Need>,
     /// What it needs, with the values that we have. Never printed, never recorded.
     pub secrets: Vec<Secret>,
 }
@@ -113,6 +116,7 @@ pub(super) async fn prepare(
         pending,
         texts: texts(source, context, rendered.as_ref()),
         executables: if rendered.is_some() { Vec::new() } else { executables(file) },
+        needs: rendered.map(|rendered| rendered.needs).unwrap_or_default(),
         secrets,
     })
 }

@@ -156,7 +156,7 @@ fn every_reference_follows_the_new_name() {
         (&json!(secret), &json!("theirs"))
     );
     let needs: Vec<_> = rendered.needs.iter().map(|n| n.of.to_string()).collect();
-    assert_eq!(needs, ["Secret/pull", "Secret/theirs"]);
+    assert_eq!(needs, ["Secret/theirs"]);
 }
 
 #[test]

@@ -69,7 +69,6 @@ async fn pods_that_no_node_takes_go_back() {
 async fn what_can_be_known_before_is_told_before_the_first_write() {
     let mut shop = Shop::open().await;
     let one = shop.release("1.0.0", &objects("info")).await;
-
     let password = shop.password.take();
     let refused = shop.deploy(&one).await;
     expect(&refused, 10, "refused");
@@ -79,6 +78,15 @@ async fn what_can_be_known_before_is_told_before_the_first_write() {
         "{refused:#?}"
     );
     shop.password = password;
+
+    let mut theirs = web(2);
+    let container = &mut theirs["spec"]["template"]["spec"]["containers"][0];
+    container["envFrom"] = json!([{ "secretRef": { "name": "theirs" } }]);
+    let zero = shop.release("0.9.0", &[theirs]).await;
+    let refused = shop.deploy(&zero).await;
+    expect(&refused, 10, "refused");
+    assert_eq!(refused.end()["reason"], "config/object");
+    assert!(refused.end()["findings"].to_string().contains("refer to Secret/theirs"), "{refused:#?}");
 
     let toml = std::fs::read_to_string(shop.path("nica.toml")).expect("it was written");
     let told = async |change: (&str, &str), exit: i32, says: &str| {
