@@ -5,12 +5,14 @@
 
 use crate::manifests;
 use crate::release_file::ReleaseFile;
+use nica_effects::answer::answered;
 use nica_effects::failure::Failure;
-use nica_effects::records::run::Participants;
+use nica_effects::records::run::{self, Participants};
 use nica_effects::target::{Reach, SecretNames};
 use nica_engine::manifest::Rendered;
 use nica_engine::policy::{Environment, Target};
 use nica_engine::release::Release;
+use tokio_postgres::Client;
 
 /// None where processes run.
 pub(super) fn of(
@@ -21,9 +23,14 @@ pub(super) fn of(
     Ok(manifests::of_release(file, &environment.name, secrets)?)
 }
 
-/// The release was made for the target that nica.toml names. Asked before the target is.
+/// The release was made for what nica.toml says of the environment. Asked before target and database are.
 pub(super) fn fit(environment: &Environment, release: &Release) -> anyhow::Result<()> {
     let (env, version) = (environment.name.as_str(), release.version.as_str());
+    anyhow::ensure!(
+        environment.reach.own_database || release.migrations.is_empty() && release.seeds.is_empty(),
+        "plan release {version} for {env}: it has migrations or seeds, and [env.{env}] names only where records \
+         stand; write database_url in the place of records_url, or make the release without them"
+    );
     match (&environment.reach.target, release.manifests.get(env)) {
         (Target::Process { .. }, None) => Ok(()),
         (Target::Kubernetes { namespace, .. }, Some(packed)) if *namespace == packed.namespace => Ok(()),
@@ -40,6 +47,14 @@ pub(super) fn fit(environment: &Environment, release: &Release) -> anyhow::Resul
             "plan release {version} for {env}: it was made for a cluster, and nica.toml says that processes run \
              there; correct nica.toml, or make it again: nica release create"
         ),
+    }
+}
+
+/// An environment that NICA has been in is where it was.
+pub(super) async fn stays_there(env: &str, client: &Client, reach: &Reach) -> Result<(), Failure> {
+    match answered("where the environment lives", run::lives_at(client)).await? {
+        Some(lives) => stays(env, &lives, reach),
+        None => Ok(()),
     }
 }
 

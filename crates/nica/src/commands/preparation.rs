@@ -6,15 +6,14 @@ use super::recorded::Source;
 use super::secrets;
 use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
-use nica_effects::answer::answered;
-use nica_effects::records::run::{self, OpenRun};
-use nica_effects::sight::{self, Components};
+use nica_effects::records::run::OpenRun;
+use nica_effects::sight::{self, Components, Sight};
 use nica_effects::target::Secret;
 use nica_engine::gates::input::Contracts;
 use nica_engine::manifest::{Need, Rendered};
-use nica_engine::plan::{self, Doomed, Plan, Target};
+use nica_engine::plan::{self, Doomed, Plan, Target, Unfit};
 use nica_engine::release::ComponentKind;
-use nica_engine::world::MigrationSeen;
+use nica_engine::world::{MigrationSeen, World};
 use nica_engine::{Digest, canonical};
 use nica_migrate::seed::SeedFile;
 use std::collections::BTreeSet;
@@ -64,51 +63,29 @@ pub(super) async fn prepare(
     let environment = context.environment(env)?;
     let release = &file.release;
     objects::fit(environment, release)?;
-    anyhow::ensure!(
-        environment.reach.own_database || release.migrations.is_empty() && release.seeds.is_empty(),
-        "plan release {} for {env}: it has migrations or seeds, and [env.{env}] names only where records stand; \
-         write database_url in the place of records_url, or make the release without them",
-        release.version
-    );
     let seeds = seed_files(file)?;
     let sight = sight::look(client, components, &seeds).await?;
     let reach = context.reach(environment);
-    if sight.control.is_some()
-        && let Some(lives) = answered("where the environment lives", run::lives_at(client)).await?
-    {
-        objects::stays(env, &lives, &reach)?;
+    if sight.control.is_some() {
+        objects::stays_there(env, client, &reach).await?;
     }
     let secrets = secrets::of_release(release, env);
     let names = reach.name_secrets(&release.service, &secrets).await?;
     let rendered = objects::of(environment, file, &names)?;
     let planned = rendered.as_ref().map(Rendered::planned);
     let pending = plan::contracts_pending(release, &sight.world).iter().map(|m| m.id.clone()).collect();
-    let (baseline, floor) = sight.control.map_or((None, None), |c| (c.baseline, c.compat_floor));
-    let there = sight.world.migrations.iter().filter(|(_, seen)| **seen == MigrationSeen::Applied);
-    let contracts = Contracts {
-        run: matches!(purpose, Purpose::Contract),
-        live: baseline.as_ref().map(|live| live.release.clone()),
-        floor,
-        applied: there.map(|(id, _)| id.clone()).collect(),
-    };
+    let contracts = contracts(purpose, &sight);
     let target = Target {
         env,
         release,
-        baseline,
+        baseline: sight.control.and_then(|control| control.baseline),
         secrets: &names,
         policy: environment.policy.clone(),
         people: context.config.people.hash(),
         projection: sight.projection.hash(),
         objects: planned.as_deref(),
     };
-    let (plan, doomed) = match purpose {
-        Purpose::Deploy => (plan::plan(target, &sight.world), None),
-        Purpose::Contract => (plan::contract(target, &sight.world), None),
-        Purpose::Supersede(open) => {
-            let old = Doomed { run: &open.id, plan: &open.plan, statuses: &open.statuses };
-            (plan::supersede(target, &sight.world, &old)?, Some(open.clone()))
-        }
-    };
+    let (plan, doomed) = planned_for(purpose, target, &sight.world)?;
     Ok(Preparation {
         plan,
         doomed,
@@ -118,6 +95,33 @@ pub(super) async fn prepare(
         executables: if rendered.is_some() { Vec::new() } else { executables(file) },
         needs: rendered.map(|rendered| rendered.needs).unwrap_or_default(),
         secrets,
+    })
+}
+
+fn contracts(purpose: Purpose<'_>, sight: &Sight) -> Contracts {
+    let control = sight.control.as_ref();
+    let there = sight.world.migrations.iter().filter(|(_, seen)| **seen == MigrationSeen::Applied);
+    Contracts {
+        run: matches!(purpose, Purpose::Contract),
+        live: control.and_then(|c| c.baseline.as_ref()).map(|live| live.release.clone()),
+        floor: control.and_then(|c| c.compat_floor.clone()),
+        applied: there.map(|(id, _)| id.clone()).collect(),
+    }
+}
+
+/// The plan, and the run in whose place it comes.
+fn planned_for(
+    purpose: Purpose<'_>,
+    target: Target<'_>,
+    world: &World,
+) -> Result<(Plan, Option<OpenRun>), Unfit> {
+    Ok(match purpose {
+        Purpose::Deploy => (plan::plan(target, world), None),
+        Purpose::Contract => (plan::contract(target, world), None),
+        Purpose::Supersede(open) => {
+            let old = Doomed { run: &open.id, plan: &open.plan, statuses: &open.statuses };
+            (plan::supersede(target, world, &old)?, Some(open.clone()))
+        }
     })
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Shop {
     person: kube::Client,
     /// What DEV_PASSWORD holds; not set where there is none.
     pub(super) password: Option<SecretValue>,
-    /// Which diagnostics `nica` writes.
+    /// Which diagnostics `nica` writes; those that it writes by itself where none are named.
     pub(super) log: &'static str,
     /// All that `nica` wrote.
     said: Mutex<String>,
@@ -50,7 +50,7 @@ impl Shop {
         let person = kube::Client::try_from(config).expect("a client");
         let namespace = format!("nica-cli-{:08x}", rand::random::<u32>());
         let password = Some(SecretValue::new(CANARY.to_string()));
-        let (log, said) = ("warn", Mutex::default());
+        let (log, said) = ("", Mutex::default());
         let shop = Shop {
             url,
             folder,
