@@ -119,6 +119,8 @@ impl From<ClusterError> for Failure {
             ClusterError::Config { .. }
             | ClusterError::Unreachable { .. }
             | ClusterError::Denied { .. }
+            | ClusterError::NoNamespace { .. }
+            | ClusterError::Key { .. }
             | ClusterError::Answer { .. } => Failure::Unreachable { participant: "target", why },
         }
     }

@@ -28,6 +28,7 @@ pub use protocol::{
     Cursor, Hello, Identity, Limits, Observed, PROTOCOL, Phase, Pins, ProcessSeen, Refusal, SecretValue,
     Seen, Set,
 };
+pub use secret::keyed_name;
 
 use std::io;
 use std::path::PathBuf;

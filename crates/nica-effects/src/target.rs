@@ -4,30 +4,35 @@
 //! one of them has to start.
 
 mod objects;
+mod vault;
 
 use crate::failure::Failure;
-use crate::kubernetes::{Place, Release, Sighting};
-use crate::process::{self, Identity, Metrics, Pins, SecretValue, Set, TargetClient};
+use crate::kubernetes::{Cluster, Owner, Place, Release, Sighting};
+use crate::process::{self, Identity, Metrics, Pins, SecretValue, Set, TargetClient, keyed_name};
 use crate::records::run::{Namespace, Participants};
 use nica_engine::Digest;
-use nica_engine::effect::{Desired, Generation};
+use nica_engine::effect::{Desired, Generation, SecretName};
+use nica_engine::manifest::Need;
 use nica_engine::projection::ComponentState;
 use nica_engine::world::{AnchorSeen, ComponentSeen};
 use objects::Objects;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::Client;
 
+pub use vault::{Secret, SecretNames, Vault};
+
 /// Where a target is, no power yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Reach {
     Process {
         /// The supervisor's folder.
         state: PathBuf,
     },
-    Kubernetes(Place),
+    /// With the values of secrets that this deployer holds, whichever connection needs them.
+    Kubernetes(Place, Vault),
 }
 
 /// A target that answered.
@@ -47,6 +52,8 @@ pub struct Seen {
     pub world: ComponentSeen,
     /// The last lines that it logged, oldest first, where it cannot come up.
     pub last_words: Vec<String>,
+    /// Somebody took a field of what was applied; what it is asked to be is another thing then.
+    pub drifted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -69,8 +76,44 @@ impl Reach {
     pub fn state(&self) -> Option<&Path> {
         match self {
             Reach::Process { state } => Some(state),
-            Reach::Kubernetes(_) => None,
+            Reach::Kubernetes(..) => None,
         }
+    }
+
+    /// Those of these that the objects of a release would not find in their namespace.
+    pub async fn lacks(&self, service: &str, needs: &BTreeSet<Need>) -> Result<Vec<Need>, Failure> {
+        match self {
+            Reach::Kubernetes(place, _) if !needs.is_empty() => {
+                let owner = Owner { service: service.to_string(), env_id: None };
+                Ok(Cluster::connect(place.clone(), owner).await?.lacks(needs).await?)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What a plan calls these values. Nothing is kept yet but the key of the names, which is made where there is none. A
+    /// value that this process does not have gets no name, or at a cluster, whose objects need one, an empty one: no gate
+    /// lets it pass.
+    pub async fn name_secrets(&self, service: &str, secrets: &[Secret]) -> Result<SecretNames, Failure> {
+        let mut names = SecretNames::new();
+        let key = match self {
+            Reach::Kubernetes(place, vault) if secrets.iter().any(|secret| secret.value.is_some()) => {
+                let owner = Owner { service: service.to_string(), env_id: None };
+                Some(key_of(&Cluster::connect(place.clone(), owner).await?, vault).await?)
+            }
+            _ => None,
+        };
+        for Secret { of, key: field, value, .. } in secrets {
+            let name = match (self, value) {
+                (Reach::Process { state }, Some(value)) => {
+                    process::secret::name(state, value).map_err(unnamed)?
+                }
+                (Reach::Process { .. }, None) => continue,
+                (Reach::Kubernetes(..), value) => named(key.as_deref(), value.as_ref()),
+            };
+            names.entry(of.clone()).or_default().insert(field.clone(), name);
+        }
+        Ok(names)
     }
 
     /// As a run's records name it.
@@ -79,7 +122,7 @@ impl Reach {
             Reach::Process { state } => {
                 Participants { process: Some(state.display().to_string()), ..Participants::default() }
             }
-            Reach::Kubernetes(Place { context, namespace, .. }) => {
+            Reach::Kubernetes(Place { context, namespace, .. }, _) => {
                 let (context, namespace) = (context.clone(), namespace.clone());
                 Participants { kubernetes: Some(Namespace { context, namespace }), ..Participants::default() }
             }
@@ -106,7 +149,7 @@ pub async fn look(reach: &Reach, service: &str, records: &Client) -> Result<Look
             let components = components.iter().map(|(name, seen)| (name.clone(), seen.into())).collect();
             Ok(Looked { components, supervised, left })
         }
-        Reach::Kubernetes(place) => {
+        Reach::Kubernetes(place, _) => {
             let objects = Objects::of_service(place, service, records).await?;
             let components = objects.observe(None).await?.components;
             Ok(Looked { components, supervised: true, left: 0 })
@@ -126,8 +169,9 @@ impl Target {
             Reach::Process { state } => {
                 Ok(Target::Process(TargetClient::connect_or_start(state, nica, identity).await?))
             }
-            Reach::Kubernetes(place) => {
-                Ok(Target::Kubernetes(Box::new(Objects::reach(place, identity, records).await?)))
+            Reach::Kubernetes(place, vault) => {
+                let objects = Objects::reach(place, vault, identity, records).await?;
+                Ok(Target::Kubernetes(Box::new(objects)))
             }
         }
     }
@@ -250,16 +294,54 @@ impl Target {
     pub async fn put_bytes(&self, bytes: &[u8], digest: &Digest) -> Result<(), Failure> {
         match self {
             Target::Process(client) => Ok(client.put_bytes(bytes, digest).await?),
-            Target::Kubernetes(_) => Err(no_store()),
+            Target::Kubernetes(_) => {
+                let why = "keep an executable: a kubernetes target runs images of a registry";
+                Err(Failure::Refused(why.to_string()))
+            }
         }
     }
 
-    pub async fn put_secret(&self, value: SecretValue) -> Result<(), Failure> {
+    /// Before a run is opened: where the target keeps values itself they are put there, else they are held here.
+    pub async fn keep(&self, secrets: &[Secret]) -> Result<(), Failure> {
         match self {
-            Target::Process(client) => Ok(client.put_secret(value).await.map(drop)?),
-            Target::Kubernetes(_) => Err(no_store()),
+            Target::Process(client) => {
+                for value in secrets.iter().filter_map(|secret| secret.value.clone()) {
+                    client.put_secret(value).await?;
+                }
+                Ok(())
+            }
+            Target::Kubernetes(_) => self.hold(secrets).await,
         }
     }
+
+    /// For a run that somebody else opened: what its objects may still need from us. A supervisor needs nothing.
+    pub async fn hold(&self, secrets: &[Secret]) -> Result<(), Failure> {
+        match self {
+            Target::Process(_) => Ok(()),
+            Target::Kubernetes(objects) => objects.hold(secrets).await,
+        }
+    }
+}
+
+/// Asked once.
+async fn key_of(cluster: &Cluster, vault: &Vault) -> Result<Vec<u8>, Failure> {
+    if let Some(key) = vault.key() {
+        return Ok(key);
+    }
+    let key = cluster.secret_key().await?;
+    vault.learn_key(&key);
+    Ok(key)
+}
+
+fn named(key: Option<&[u8]>, value: Option<&SecretValue>) -> SecretName {
+    match (key, value) {
+        (Some(key), Some(value)) => keyed_name(key, value),
+        _ => SecretName(String::new()),
+    }
+}
+
+fn unnamed(error: process::ProcessError) -> Failure {
+    Failure::Unreachable { participant: "target", why: error.to_string() }
 }
 
 /// What a write is decided on was seen before; where it was not, the next look makes up for it.
@@ -273,11 +355,6 @@ fn sighting(on: Option<&Cursor>) -> Result<&Sighting, Failure> {
 /// A supervisor has components only; what it was asked for is its whole state.
 fn no_objects() -> Failure {
     let why = "create an object: a process target has none; deploy the release to a kubernetes target";
-    Failure::Refused(why.to_string())
-}
-
-fn no_store() -> Failure {
-    let why = "keep content: a kubernetes target runs images of a registry and reads secrets of its own";
     Failure::Refused(why.to_string())
 }
 
@@ -299,6 +376,6 @@ impl From<&process::Seen> for Seen {
             drifted: false,
         });
         let last_words = seen.doomed.as_ref().map(|why| why.log_tail.clone()).unwrap_or_default();
-        Seen { state, world: seen.world(), last_words }
+        Seen { state, world: seen.world(), last_words, drifted: false }
     }
 }

@@ -222,7 +222,7 @@ impl Plan {
         }
     }
 
-    fn sets(&self, name: &str) -> bool {
+    pub fn sets(&self, name: &str) -> bool {
         self.steps.iter().any(|e| matches!(e, Effect::SetDesired { component, .. } if component == name))
     }
 }

@@ -28,8 +28,10 @@ pub struct Environment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reach {
-    /// The variable that holds the database's URL; `<ENV>_DATABASE_URL` unless named.
+    /// The variable that holds the URL of the database with the records; `<ENV>_DATABASE_URL` unless named.
     pub database_url: String,
+    /// That database is the service's own: it has migrations, and processes of the service hold sessions there.
+    pub own_database: bool,
     /// The variable that holds the URL whose health is asked after a roll.
     pub healthcheck_url: Option<String>,
     pub target: Target,

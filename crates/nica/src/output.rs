@@ -129,7 +129,8 @@ pub(crate) fn ends_now() {
 /// Diagnostics of NICA itself, for whoever asks with `NICA_LOG`.
 pub(crate) fn start_tracing() {
     screen::finish_on_panic();
-    let filter = variables::variable("NICA_LOG").unwrap_or_else(|| "warn".to_string());
+    // An API server that cannot be reached is asked again, and told of once, by us.
+    let filter = variables::variable("NICA_LOG").unwrap_or_else(|| "warn,kube_client=off".to_string());
     let filter = tracing_subscriber::EnvFilter::new(filter);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen::above).init();
 }

@@ -32,6 +32,12 @@ pub enum ClusterError {
     Refused { what: String, code: u16, reason: String, detail: String },
     #[error("{what}: this account may not ({reason}); grant it to the account of the kubeconfig")]
     Denied { what: String, reason: String },
+    #[error(
+        "find namespace {namespace}: the cluster has none; make it: kubectl create namespace {namespace}"
+    )]
+    NoNamespace { namespace: String },
+    #[error("read {object}: {why}")]
+    Key { object: String, why: String },
     #[error("find kind {kind} at the API server: {why}")]
     Kind { kind: String, why: &'static str },
     /// A configuration that cannot be applied by us at all.

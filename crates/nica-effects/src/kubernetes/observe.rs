@@ -300,6 +300,11 @@ impl Kept {
         }
     }
 
+    /// Somebody took a field of its configuration.
+    pub fn is_drifted(&self) -> bool {
+        self.drifted
+    }
+
     /// What an object that becomes `generation` was before.
     pub(super) fn before(&self, generation: &str) -> Option<String> {
         match &self.generation {

@@ -20,9 +20,14 @@ const KEY_BYTES: usize = 32;
 pub fn name(state: &Path, value: &SecretValue) -> Result<SecretName, ProcessError> {
     let path = StateDir::open(state)?.root.join("secret.key");
     let key = key(&path).map_err(ProcessError::file("read", &path))?;
-    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&key).expect("HMAC takes keys of every length");
+    Ok(keyed_name(&key, value))
+}
+
+/// The name of a value under a key, wherever the key is kept.
+pub fn keyed_name(key: &[u8], value: &SecretValue) -> SecretName {
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of every length");
     mac.update(value.reveal().as_bytes());
-    Ok(SecretName(hex::encode(mac.finalize().into_bytes())))
+    SecretName(hex::encode(mac.finalize().into_bytes()))
 }
 
 /// Two that find no key both make one; `link` lets one of them win, and both use the winner's.

@@ -83,6 +83,14 @@ pub struct Opening<'a> {
     pub judged: &'a Judged,
 }
 
+/// Where the run wrote that made live what is live; none before the first.
+pub async fn lives_at(client: &impl GenericClient) -> Result<Option<Participants>, RecordError> {
+    let select =
+        "SELECT participants FROM nica.run WHERE ending = 'live' ORDER BY settled_at DESC, id DESC LIMIT 1";
+    let Some(row) = client.query_opt(select, &[]).await? else { return Ok(None) };
+    Ok(serde_json::from_value(row.get(0)).ok())
+}
+
 pub async fn open(tx: &Transaction<'_>, plan: &Plan, opening: &Opening<'_>) -> Result<(), RecordError> {
     for (kind, bytes) in opening.texts {
         blob::put(tx, kind, bytes).await?;

@@ -3,7 +3,7 @@
 //! The records name the components of baseline and open run, hold their applied configurations and say which anchor is the
 //! run's. Every write is decided on a `Sighting`: the last look before the step's start was recorded.
 
-use super::{Cursor, Observed, Seen};
+use super::{Cursor, Observed, Secret, Seen, Vault, key_of};
 use crate::answer::answered;
 use crate::failure::Failure;
 use crate::kubernetes::{
@@ -31,6 +31,7 @@ pub struct Objects {
     configurations: BTreeMap<Digest, Value>,
     /// Applied configurations that are not collected.
     pinned: Mutex<BTreeSet<Digest>>,
+    vault: Vault,
 }
 
 /// A change of a pod wakes us; what only time changes is looked at this often.
@@ -39,26 +40,29 @@ const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
 impl Objects {
     pub(super) async fn reach(
         place: &Place,
+        vault: &Vault,
         identity: &Identity,
         records: &Client,
     ) -> Result<Objects, Failure> {
         let owner = Owner { service: identity.service.clone(), env_id: Some(identity.env_id.clone()) };
-        Objects::owned(place, owner, records).await
+        Objects::owned(place, owner, records).await.map(|objects| Objects { vault: vault.clone(), ..objects })
     }
 
-    /// Where NICA may never have been.
+    /// Where NICA may never have been, so that nothing can be the environment's.
     pub(super) async fn of_service(
         place: &Place,
         service: &str,
         records: &Client,
     ) -> Result<Objects, Failure> {
-        Objects::owned(place, Owner { service: service.to_string(), env_id: None }, records).await
+        let control = answered("the control row", control::read(records)).await?;
+        let env_id = control.map(|control| control.env_id);
+        Objects::owned(place, Owner { service: service.to_string(), env_id }, records).await
     }
 
     async fn owned(place: &Place, owner: Owner, records: &Client) -> Result<Objects, Failure> {
         let cluster = Cluster::connect(place.clone(), owner).await?;
-        let (scope, configurations, pinned) = Default::default();
-        let mut objects = Objects { cluster, scope, configurations, pinned };
+        let (scope, configurations, pinned, vault) = Default::default();
+        let mut objects = Objects { cluster, scope, configurations, pinned, vault };
         objects.read(records).await?;
         Ok(objects)
     }
@@ -91,7 +95,9 @@ impl Objects {
                 secrets: BTreeMap::new(),
                 drifted: object.seen.drifted,
             });
-            (name.clone(), Seen { state, world: object.seen.clone(), last_words: object.last_words.clone() })
+            let (world, last_words) = (object.seen.clone(), object.last_words.clone());
+            let drifted = object.kept.as_ref().is_some_and(Kept::is_drifted);
+            (name.clone(), Seen { state, world, last_words, drifted })
         });
         let components = seen.collect();
         let anchor = match self.anchor(&sighting) {
@@ -135,7 +141,9 @@ impl Objects {
         (component, desired): (&str, &Desired),
         on: &Sighting,
     ) -> Result<(), Failure> {
-        let wanted = self.wanted(fence, component, desired)?;
+        let plain = self.wanted(fence, component, desired)?;
+        let filled = self.vault.filled(component, desired, plain.configuration).map_err(Failure::Refused)?;
+        let wanted = Wanted { configuration: &filled, ..plain };
         let Some((run, anchor)) = self.anchor(on) else {
             return Err(Failure::Locked(format!("create {component}: the anchor was not seen")));
         };
@@ -170,6 +178,14 @@ impl Objects {
                 self.remove(component, kept).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Values by the names that this namespace's key gives them. Without values no key is asked for.
+    pub(super) async fn hold(&self, secrets: &[Secret]) -> Result<(), Failure> {
+        let some = secrets.iter().any(|secret| secret.value.is_some());
+        let key = if some { key_of(&self.cluster, &self.vault).await? } else { Vec::new() };
+        self.vault.hold(&key, secrets);
         Ok(())
     }
 

@@ -3,12 +3,13 @@
 use super::input::Variable;
 use super::{Gate, GateInput};
 use crate::finding::Finding;
+use crate::manifest::Need;
 use crate::release::ComponentConfig;
 use std::collections::BTreeMap;
 
 pub(super) const GATE: Gate = Gate {
     id: "config",
-    codes: &["environment", "component", "absent", "unreadable", "secret", "empty"],
+    codes: &["environment", "component", "absent", "unreadable", "secret", "empty", "object"],
     applies: |_| true,
     judge,
 };
@@ -23,7 +24,29 @@ fn judge(input: &GateInput) -> Vec<Finding> {
     };
     let mut findings = components(input, configs);
     findings.extend(secrets(input, configs));
+    findings.extend(needs(input));
     findings
+}
+
+/// Pods that refer to what is not there wait for it, and nobody is told.
+fn needs(input: &GateInput) -> Vec<Finding> {
+    let needs = match &input.needs {
+        Ok(needs) => needs,
+        Err(cause) => {
+            let says = "nobody could look whether what the objects refer to is there";
+            let finding = Finding::inconclusive("config/unreadable", input.env.as_str(), says).cause(cause);
+            return vec![finding.next(format!("nica doctor --env {}", input.env))];
+        }
+    };
+    let finding = |need: &Need| {
+        let says = match &need.key {
+            None => format!("the objects refer to {}, and it is not there", need.of),
+            Some(key) => format!("the objects refer to key `{key}` of {}, and it is not there", need.of),
+        };
+        let next = "create it in the namespace, bring it in the manifests, or mark the reference as optional";
+        Finding::refuse("config/object", need.of.to_string(), says).next(next)
+    };
+    needs.iter().map(finding).collect()
 }
 
 /// A configuration without its component, and a component that does not run here.
@@ -120,6 +143,37 @@ mod tests {
             ],
         );
     }
+
+    #[test]
+    fn what_objects_refer_to_must_be_there() {
+        use crate::manifest::Name;
+        let need = |key: Option<&str>| Need {
+            of: Name { kind: "Secret".into(), name: "theirs".into() },
+            key: key.map(str::to_string),
+        };
+        let next = "= next: create it in the namespace, bring it in the manifests, or mark the reference as optional";
+        check(
+            "config",
+            |i| i.needs = Ok(vec![need(None), need(Some("token"))]),
+            &[
+                &format!(
+                    "refuse[config/object]: the objects refer to Secret/theirs, and it is not there {next}"
+                ),
+                &format!(
+                    "refuse[config/object]: the objects refer to key `token` of Secret/theirs, and it is not there {next}"
+                ),
+            ],
+        );
+        check(
+            "config",
+            |i| i.needs = Err("the API server is silent".into()),
+            &[
+                "inconclusive[config/unreadable]: nobody could look whether what the objects refer to is there \
+               = cause: the API server is silent = next: nica doctor --env prod",
+            ],
+        );
+    }
+
     #[test]
     fn objects_are_configured_by_their_manifests() {
         check(

@@ -5,6 +5,7 @@ use crate::evidence::Signed;
 use crate::finding::Place;
 use crate::instant::Instant;
 use crate::ledger::{Passed, Quarantined};
+use crate::manifest::Need;
 use crate::people::People;
 use crate::policy::Policy;
 use crate::preflight::Preflight;
@@ -36,6 +37,8 @@ pub struct GateInput {
     pub quarantine: Gathered<BTreeMap<Digest, Quarantined>>,
     /// The deployer's variables that hold secrets; a variable that is not set is absent.
     pub variables: Gathered<BTreeMap<String, Variable>>,
+    /// What the objects refer to, and neither the release brings nor their namespace has.
+    pub needs: Gathered<Vec<Need>>,
     /// The migrations that the plan applies, in its order.
     pub migrations: Vec<Migration>,
     /// What contracts have to do with it.

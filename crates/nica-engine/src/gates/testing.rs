@@ -81,6 +81,7 @@ pub(super) fn good() -> GateInput {
         evidence: Ok([("ci".to_string(), signed_evidence(&evidence(&release), 50))].into()),
         predecessors: [("stage".to_string(), Ok(stage(&release, now)))].into(),
         quarantine: Ok(BTreeMap::new()),
+        needs: Ok(Vec::new()),
         variables: Ok([("PROD_AUTH_SECRET".to_string(), Variable::Set)].into()),
         migrations: release.migrations.clone(),
         contracts: Contracts::default(),

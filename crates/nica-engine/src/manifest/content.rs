@@ -2,7 +2,8 @@
 //!
 //! A ConfigMap or Secret that pods refer to is never changed: another content is another object, and everything that
 //! refers to it follows. A Job is named so too, because the server lets nobody change its pods. What nobody refers
-//! to keeps its name: whoever reads it asks for it by that.
+//! to keeps its name: whoever reads it asks for it by that. A Secret whose values the deployer brings is named so in any
+//! case: nobody could go back to values that were overwritten.
 
 use super::Facts;
 use super::check::refusal;
@@ -45,10 +46,13 @@ pub(super) fn add_secrets(raw: &mut Vec<Raw>, facts: &Facts<'_>) {
 /// Gives new names, and writes them wherever the old ones stood.
 pub(super) fn rename(raw: &mut [Raw], facts: &Facts<'_>) -> (Renamed, Vec<Refused>) {
     let mut refused = unknown_keys(raw, facts);
+    let brought = |raw: &Raw| raw.kind() == "Secret" && facts.secrets.contains_key(&raw.name().name);
+    let kept = raw.iter().filter(|o| brought(o) && keeps_name(o));
+    refused.extend(kept.map(|o| refusal(&o.name(), Why::SecretKept(o.name().name))));
     let used = used(raw);
     let mut renamed = Renamed::default();
     let mut names = BTreeMap::new();
-    let config = |raw: &Raw| used.contains(&raw.name()) && !keeps_name(raw);
+    let config = |raw: &Raw| (used.contains(&raw.name()) || brought(raw)) && !keeps_name(raw);
     for object in raw.iter_mut().filter(|o| config(o)) {
         refused.extend(rename_one(object, facts, &mut renamed, &mut names));
     }

@@ -100,8 +100,10 @@ fn keyed(variable: &mut Value, kind: &'static str, pointer: &str, see: &mut dyn 
     one(source.get_mut("name"), kind, Some(key), optional, see);
 }
 
+/// Certificates of an Ingress come when it is there, and a pull secret that is missing stops no pod: neither must be there
+/// before.
 fn name(item: &mut Value, kind: &'static str, field: &str, see: &mut dyn FnMut(Reference<'_>)) {
-    one(item.get_mut(field), kind, None, false, see);
+    one(item.get_mut(field), kind, None, true, see);
 }
 
 fn one(

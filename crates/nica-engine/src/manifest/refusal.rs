@@ -46,6 +46,10 @@ pub enum Why {
     SecretValues { field: &'static str, name: String },
     #[error("has no values; write `[env.….secret.{0}]` in nica.toml, or take it out and create it by hand")]
     SecretEmpty(String),
+    #[error(
+        "keeps its name, and NICA brings its values under names of their content only; remove the annotation, or the table `[env.….secret.{0}]` and create it by hand"
+    )]
+    SecretKept(String),
     #[error("`{0}` is no text; write it in quotes")]
     NoText(String),
     #[error(
@@ -81,6 +85,7 @@ impl Why {
             Why::Bare(_) => "manifest/bare",
             Why::SecretValues { .. } => "manifest/secret-values",
             Why::SecretEmpty(_) => "manifest/secret-empty",
+            Why::SecretKept(_) => "manifest/secret-kept",
             Why::NoText(_) => "manifest/no-text",
             Why::ImageByTag { .. } => "manifest/image-by-tag",
             Why::OtherDigest { .. } => "manifest/other-digest",

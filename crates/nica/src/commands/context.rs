@@ -6,7 +6,8 @@ use crate::config::{self, Config, variables};
 use crate::output::Output;
 use nica_effects::event::Sink;
 use nica_effects::hands::Access;
-use nica_effects::target::Reach;
+use nica_effects::kubernetes::Place;
+use nica_effects::target::{Reach, Vault};
 use nica_engine::policy::{Environment, Target};
 use nica_migrate::DbUrl;
 use std::path::PathBuf;
@@ -27,14 +28,10 @@ pub(super) struct Context {
 pub(super) enum Unknown {
     #[error("find environment `{name}`: {instead}")]
     Environment { name: String, instead: String },
-    #[error("reach {env}: {variable} is not set; export it with the URL of {env}'s database")]
-    Url { env: String, variable: String },
+    #[error("reach {env}: {variable} is not set; export it with the URL of {env}'s {holds}")]
+    Url { env: String, variable: String, holds: &'static str },
     #[error("read {variable}: {why}")]
     BadUrl { variable: String, why: String },
-    #[error(
-        "reach {0}: it runs on a cluster, and this command knows processes only; name another environment"
-    )]
-    Target(String),
 }
 
 impl Unknown {
@@ -75,7 +72,7 @@ impl Context {
             service: self.config.service.name.clone(),
             env: name.to_string(),
             url: url(environment)?,
-            reach: Reach::Process { state: self.state(environment)? },
+            reach: self.reach(environment),
             nica: std::env::current_exe()?,
             holder: variables::actor(),
             host: variables::host(),
@@ -87,13 +84,17 @@ impl Context {
         })
     }
 
-    pub(super) fn state(&self, environment: &Environment) -> Result<PathBuf, Unknown> {
+    pub(super) fn reach(&self, environment: &Environment) -> Reach {
         match &environment.reach.target {
-            Target::Process { state: Some(path) } => Ok(self.folder.join(path)),
+            Target::Process { state: Some(path) } => Reach::Process { state: self.folder.join(path) },
             Target::Process { state: None } => {
-                Ok(variables::default_state(&self.config.service.name, &environment.name))
+                let state = variables::default_state(&self.config.service.name, &environment.name);
+                Reach::Process { state }
             }
-            Target::Kubernetes { .. } => Err(Unknown::Target(environment.name.clone())),
+            Target::Kubernetes { context, namespace, .. } => {
+                let (context, namespace) = (Some(context.clone()), namespace.clone());
+                Reach::Kubernetes(Place { kubeconfig: None, context, namespace }, Vault::default())
+            }
         }
     }
 }
@@ -112,8 +113,12 @@ fn scratch(variable: &str) -> Result<Option<DbUrl>, Unknown> {
 
 fn url(environment: &Environment) -> Result<DbUrl, Unknown> {
     let variable = environment.reach.database_url.clone();
-    let text = variables::variable(&variable)
-        .ok_or_else(|| Unknown::Url { env: environment.name.clone(), variable: variable.clone() })?;
+    let holds = if environment.reach.own_database { "database" } else { "records" };
+    let text = variables::variable(&variable).ok_or_else(|| Unknown::Url {
+        env: environment.name.clone(),
+        variable: variable.clone(),
+        holds,
+    })?;
     DbUrl::parse(&text).map_err(|error| Unknown::BadUrl { variable, why: error.to_string() })
 }
 

@@ -226,10 +226,7 @@ async fn store(hands: &Hands, prepared: &Preparation) -> anyhow::Result<()> {
     for (digest, bytes) in &prepared.executables {
         target.put_bytes(bytes, digest).await?;
     }
-    for value in &prepared.secrets {
-        target.put_secret(value.clone()).await?;
-    }
-    Ok(())
+    Ok(target.keep(&prepared.secrets).await?)
 }
 
 /// A file's absolute path, so that the plan file can be opened from elsewhere.

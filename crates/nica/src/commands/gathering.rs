@@ -5,17 +5,17 @@
 use super::context::Context;
 use super::preparation::Preparation;
 use super::recorded::Source;
+use super::secrets;
 use super::waive::Waive;
 use crate::config::variables;
 use crate::plan_file;
-use crate::release_file::ReleaseFile;
 use nica_effects::answer::answered;
 use nica_effects::event::Sink;
 use nica_effects::failure::Failure;
 use nica_effects::open;
 use nica_effects::records::{blob, control, ledger};
 use nica_engine::Digest;
-use nica_engine::gates::input::{Contents, Predecessor, Variable};
+use nica_engine::gates::input::{Contents, Predecessor};
 use nica_engine::gates::{GateInput, Gathered};
 use nica_engine::instant::Instant;
 use nica_engine::ledger::{Entry, Quarantined};
@@ -56,6 +56,7 @@ pub(super) async fn gather(
     let now = database_time(client).await?;
     let mut waivers = plan_file.map(plan_file::waivers).transpose()?.unwrap_or_default();
     waivers.extend(waive.map(|waive| waive.sign(&plan.hash(), env, now)).transpose()?.unwrap_or_default());
+    let lacks = context.reach(environment).lacks(&plan.service, &prepared.needs).await;
     Ok(GateInput {
         service: plan.service.clone(),
         env: env.to_string(),
@@ -65,7 +66,8 @@ pub(super) async fn gather(
         people: people::stricter(settled.people.as_ref(), &context.config.people),
         evidence: source.evidence.clone(),
         quarantine: quarantine(&own, &predecessors),
-        variables: Ok(secret_variables(env, file)),
+        needs: lacks.map_err(|error| format!("failed to {error}")),
+        variables: Ok(secrets::variables_of(&prepared.secrets)),
         migrations: plan.steps.iter().filter_map(|e| e.migration().cloned()).collect(),
         contracts: prepared.contracts.clone(),
         certificates: super::certify::certificates(context, (file, plan), client, tell).await?,
@@ -125,17 +127,6 @@ fn quarantine(
         all.extend(chain::quarantine(&found.1));
     }
     Ok(all)
-}
-
-fn secret_variables(env: &str, file: &ReleaseFile) -> BTreeMap<String, Variable> {
-    let components = file.release.config.get(env).into_iter().flatten();
-    let names = components.flat_map(|(_, config)| config.secrets.values());
-    let state = |name: &String| match variables::state(name) {
-        Some(true) => Some((name.clone(), Variable::Set)),
-        Some(false) => Some((name.clone(), Variable::Empty)),
-        None => None,
-    };
-    names.filter_map(state).collect()
 }
 
 pub(super) struct Settled {

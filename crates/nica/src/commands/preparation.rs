@@ -1,21 +1,22 @@
 //! From a release file and what is there now to a plan, with everything that opening a run for it needs.
 
 use super::context::Context;
+use super::objects;
 use super::recorded::Source;
-use crate::config::variables;
+use super::secrets;
 use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
-use nica_effects::process::{SecretValue, secret};
 use nica_effects::records::run::OpenRun;
-use nica_effects::sight::{self, Components};
-use nica_engine::effect::SecretName;
+use nica_effects::sight::{self, Components, Sight};
+use nica_effects::target::Secret;
 use nica_engine::gates::input::Contracts;
-use nica_engine::plan::{self, Doomed, Plan, Target};
+use nica_engine::manifest::{Need, Rendered};
+use nica_engine::plan::{self, Doomed, Plan, Target, Unfit};
 use nica_engine::release::ComponentKind;
-use nica_engine::world::MigrationSeen;
+use nica_engine::world::{MigrationSeen, World};
 use nica_engine::{Digest, canonical};
 use nica_migrate::seed::SeedFile;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use tokio_postgres::Client;
 
 /// What is planned for a release.
@@ -38,8 +39,10 @@ pub(super) struct Preparation {
     /// Kind and content of every text that the plan names by digest.
     pub texts: Vec<(&'static str, Vec<u8>)>,
     pub executables: Vec<(Digest, Vec<u8>)>,
-    /// Values for the target's store. Never printed, never recorded.
-    pub secrets: Vec<SecretValue>,
+    /// What its objects refer to and do not bring.
+    pub needs: BTreeSet<Need>,
+    /// What it needs, with the values that we have. Never printed, never recorded.
+    pub secrets: Vec<Secret>,
 }
 
 impl Preparation {
@@ -59,50 +62,66 @@ pub(super) async fn prepare(
     let file = &source.file;
     let environment = context.environment(env)?;
     let release = &file.release;
+    objects::fit(environment, release)?;
     let seeds = seed_files(file)?;
     let sight = sight::look(client, components, &seeds).await?;
-    let values = secret_values(env, file);
-    let state = context.state(environment)?;
-    let mut names: BTreeMap<String, BTreeMap<String, SecretName>> = BTreeMap::new();
-    for ((component, variable), value) in &values {
-        let name = secret::name(&state, value)?;
-        names.entry(component.clone()).or_default().insert(variable.clone(), name);
+    let reach = context.reach(environment);
+    if sight.control.is_some() {
+        objects::stays_there(env, client, &reach).await?;
     }
+    let secrets = secrets::of_release(release, env);
+    let names = reach.name_secrets(&release.service, &secrets).await?;
+    let rendered = objects::of(environment, file, &names)?;
+    let planned = rendered.as_ref().map(Rendered::planned);
     let pending = plan::contracts_pending(release, &sight.world).iter().map(|m| m.id.clone()).collect();
-    let (baseline, floor) = sight.control.map_or((None, None), |c| (c.baseline, c.compat_floor));
-    let there = sight.world.migrations.iter().filter(|(_, seen)| **seen == MigrationSeen::Applied);
-    let contracts = Contracts {
-        run: matches!(purpose, Purpose::Contract),
-        live: baseline.as_ref().map(|live| live.release.clone()),
-        floor,
-        applied: there.map(|(id, _)| id.clone()).collect(),
-    };
+    let contracts = contracts(purpose, &sight);
     let target = Target {
         env,
         release,
-        baseline,
+        baseline: sight.control.and_then(|control| control.baseline),
         secrets: &names,
         policy: environment.policy.clone(),
         people: context.config.people.hash(),
         projection: sight.projection.hash(),
-        objects: None,
+        objects: planned.as_deref(),
     };
-    let (plan, doomed) = match purpose {
-        Purpose::Deploy => (plan::plan(target, &sight.world), None),
-        Purpose::Contract => (plan::contract(target, &sight.world), None),
-        Purpose::Supersede(open) => {
-            let old = Doomed { run: &open.id, plan: &open.plan, statuses: &open.statuses };
-            (plan::supersede(target, &sight.world, &old)?, Some(open.clone()))
-        }
-    };
+    let (plan, doomed) = planned_for(purpose, target, &sight.world)?;
     Ok(Preparation {
         plan,
         doomed,
         contracts,
         pending,
-        texts: texts(source, context),
-        executables: executables(file),
-        secrets: values.into_values().collect(),
+        texts: texts(source, context, rendered.as_ref()),
+        executables: if rendered.is_some() { Vec::new() } else { executables(file) },
+        needs: rendered.map(|rendered| rendered.needs).unwrap_or_default(),
+        secrets,
+    })
+}
+
+fn contracts(purpose: Purpose<'_>, sight: &Sight) -> Contracts {
+    let control = sight.control.as_ref();
+    let there = sight.world.migrations.iter().filter(|(_, seen)| **seen == MigrationSeen::Applied);
+    Contracts {
+        run: matches!(purpose, Purpose::Contract),
+        live: control.and_then(|c| c.baseline.as_ref()).map(|live| live.release.clone()),
+        floor: control.and_then(|c| c.compat_floor.clone()),
+        applied: there.map(|(id, _)| id.clone()).collect(),
+    }
+}
+
+/// The plan, and the run in whose place it comes.
+fn planned_for(
+    purpose: Purpose<'_>,
+    target: Target<'_>,
+    world: &World,
+) -> Result<(Plan, Option<OpenRun>), Unfit> {
+    Ok(match purpose {
+        Purpose::Deploy => (plan::plan(target, world), None),
+        Purpose::Contract => (plan::contract(target, world), None),
+        Purpose::Supersede(open) => {
+            let old = Doomed { run: &open.id, plan: &open.plan, statuses: &open.statuses };
+            (plan::supersede(target, world, &old)?, Some(open.clone()))
+        }
     })
 }
 
@@ -115,23 +134,11 @@ fn seed_files(file: &ReleaseFile) -> anyhow::Result<Vec<SeedFile>> {
     file.release.seeds.iter().map(parse).collect()
 }
 
-/// Component and variable → value, for those that this process has. The gate `config` tells of the others.
-fn secret_values(env: &str, file: &ReleaseFile) -> BTreeMap<(String, String), SecretValue> {
-    let mut values = BTreeMap::new();
-    for (component, config) in file.release.config.get(env).into_iter().flatten() {
-        for (variable, source) in &config.secrets {
-            if let Some(value) = variables::variable(source) {
-                values.insert((component.clone(), variable.clone()), SecretValue::new(value));
-            }
-        }
-    }
-    values
-}
-
 /// The release itself and the evidence that came with it are kept too: whoever contracts or goes back later may have no
 /// file any more.
-fn texts(source: &Source, context: &Context) -> Vec<(&'static str, Vec<u8>)> {
+fn texts(source: &Source, context: &Context, rendered: Option<&Rendered>) -> Vec<(&'static str, Vec<u8>)> {
     let kind = |name: &str| match name {
+        name if name.starts_with("manifests/") => Some("manifests"),
         name if name.starts_with("migrations/") => Some("sql"),
         name if name.starts_with("seeds/") => Some("seed"),
         _ => None,
@@ -142,7 +149,9 @@ fn texts(source: &Source, context: &Context) -> Vec<(&'static str, Vec<u8>)> {
     let evidence = source.evidence.iter().flat_map(|found| found.values());
     let evidence = evidence.map(|signed| ("evidence", canonical::to_bytes(signed)));
     let release = canonical::to_bytes(&source.file.release);
-    sources.chain(evidence).chain([("people", people), ("release", release)]).collect()
+    let applied = rendered.map(Rendered::configurations).unwrap_or_default().into_values();
+    let applied = applied.map(|configuration| ("applied", canonical::to_bytes(configuration)));
+    sources.chain(evidence).chain(applied).chain([("people", people), ("release", release)]).collect()
 }
 
 fn executables(file: &ReleaseFile) -> Vec<(Digest, Vec<u8>)> {

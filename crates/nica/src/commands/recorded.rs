@@ -3,7 +3,7 @@
 //! Opening a run keeps the release, its texts and its evidence. Executables stand in the target's store only, so what is
 //! found in the records names them and does not hold them.
 
-use crate::release_file::ReleaseFile;
+use crate::release_file::{ReleaseFile, manifests_entry};
 use anyhow::Context as _;
 use nica_effects::answer::answered;
 use nica_effects::failure::Failure;
@@ -12,7 +12,7 @@ use nica_engine::Digest;
 use nica_engine::evidence::{Evidence, Signed};
 use nica_engine::gates::Gathered;
 use nica_engine::plan::Live;
-use nica_engine::release::Release;
+use nica_engine::release::{ComponentKind, Release};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tokio_postgres::Client;
@@ -38,7 +38,13 @@ impl Source {
         state: Option<&Path>,
     ) -> anyhow::Result<Option<Source>> {
         let Some(mut source) = Source::of_live(client, live).await? else { return Ok(None) };
-        let Some(state) = state else { return Ok(Some(source)) };
+        let Some(state) = state else {
+            // A cluster runs none of them.
+            let executables =
+                source.file.release.components.iter().filter(|c| c.kind == ComponentKind::Executable);
+            source.held = executables.map(|c| c.digest.clone()).collect();
+            return Ok(Some(source));
+        };
         source.held.clear();
         for component in &source.file.release.components {
             if let Ok(bytes) = std::fs::read(state.join("store").join(component.digest.as_str())) {
@@ -72,6 +78,7 @@ async fn entries(
         named.extend(m.down.as_ref().map(|down| (format!("migrations/{}/down.sql", m.id), down)));
     }
     named.extend(release.seeds.iter().map(|s| (format!("seeds/{}", s.file), &s.sha256)));
+    named.extend(release.manifests.iter().map(|(env, m)| (manifests_entry(env), &m.objects)));
     let mut entries = BTreeMap::new();
     for (name, digest) in named {
         entries.insert(name, blob::get(client, digest).await?);

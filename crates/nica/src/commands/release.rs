@@ -11,6 +11,7 @@ use crate::output::Output;
 use crate::release_file::ReleaseFile;
 use anyhow::Context as _;
 use nica_engine::Digest;
+use nica_engine::policy::Environment;
 use nica_engine::release::{
     Commit, Component, ComponentConfig, ComponentKind, Migration, Phase, RELEASE_FORMAT, Release, SeedFile,
     UndoClass,
@@ -111,8 +112,12 @@ fn components(
     Ok(components)
 }
 
-/// In whatever form they stand there, a release carries them in NICA's own.
+/// In whatever form they stand there, a release carries them in NICA's own. A service without a database has none.
 fn migrations(config: &Config, folder: &Path, entries: &mut Entries) -> anyhow::Result<Vec<Migration>> {
+    let own = |env: &Environment| env.reach.own_database;
+    if !folder.join(&config.service.migrations.path).exists() && !config.environments.values().any(own) {
+        return Ok(Vec::new());
+    }
     let all = config.service.migrations.read(folder)?;
     Ok(all.into_iter().map(|m| migration(m, entries)).collect())
 }

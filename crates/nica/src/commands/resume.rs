@@ -2,6 +2,8 @@
 
 use super::again::under_lease;
 use super::context::Context;
+use super::objects;
+use super::secrets;
 use crate::exit::Exit;
 use crate::output;
 use nica_effects::carry::{Carried, Memory, carry};
@@ -82,8 +84,10 @@ pub(super) async fn finish_open_run(context: &Context, hands: &mut Hands) -> any
 }
 
 async fn carry_open(hands: &mut Hands, open: &run::OpenRun) -> anyhow::Result<Carried> {
+    objects::stays(&open.plan.env, &open.participants, &hands.access.reach)?;
     hands.name_run(&open.id).await?;
     open::admit_target(hands).await?;
+    secrets::hold(hands, open).await?;
     let direction = if open.direction == Direction::Back { "back" } else { "forward" };
     let outline = Outline::of(&open.plan, &open.judged, &open.statuses, open.turned.as_ref());
     hands.tell(Event::Resumed { run: open.id.clone(), direction, outline: Arc::new(outline) });

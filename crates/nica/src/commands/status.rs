@@ -57,7 +57,9 @@ async fn status(context: &Context, env: &str) -> anyhow::Result<(Value, String)>
         Some(run) => Some(open_run(context, env, &client, run).await?),
         None => None,
     };
-    let running = Running::at(&access, &client).await;
+    // While a run is open, what is there is on its way.
+    let settled = control.baseline.as_ref().filter(|_| open.is_none());
+    let running = Running::at(&access, &client, settled).await;
     let live = control.baseline.as_ref().map(|b| b.version.clone());
     let words = live.clone().unwrap_or_else(|| "nothing".to_string()) + &running.text();
     let text = match (&open, running.next(env)) {

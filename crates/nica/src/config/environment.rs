@@ -94,12 +94,22 @@ fn limits(section: &Section<'_>) -> Limits {
 
 fn reach(name: &str, section: &Section<'_>) -> Reach {
     let default = format!("{}_DATABASE_URL", name.to_uppercase().replace('-', "_"));
-    let named = section.variable("database_url");
-    if named.is_none() {
+    let (named, records) = (section.variable("database_url"), section.variable("records_url"));
+    if section.has("database_url") && section.has("records_url") {
+        let cause = "records stand in the service's own database, where it has one";
+        section.wrong(
+            "records_url",
+            "`records_url` stands beside `database_url`",
+            cause,
+            "keep one of the two",
+        );
+    }
+    if !section.has("database_url") && !section.has("records_url") {
         section.note_default("database_url", &default);
     }
     Reach {
-        database_url: named.unwrap_or(default),
+        own_database: records.is_none(),
+        database_url: named.or(records).unwrap_or(default),
         healthcheck_url: section.variable("healthcheck_url"),
         target: section
             .section("target")

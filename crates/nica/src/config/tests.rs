@@ -116,6 +116,7 @@ fn what_stands_in_the_file_arrives_and_the_rest_is_the_default() {
       },
       "reach": {
         "database_url": "PROD_DB",
+        "own_database": true,
         "healthcheck_url": null,
         "target": {
           "kind": "process",

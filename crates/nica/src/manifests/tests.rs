@@ -152,7 +152,6 @@ fn the_manifests_of_this_project_are_carried() {
             ["Deployment/nica-backend", "Deployment/nica-frontend"],
             "{env}"
         );
-        let needs: Vec<String> = rendered.needs.iter().map(|need| need.of.to_string()).collect();
-        assert_eq!(needs, ["Secret/nica-tls"], "{env}");
+        assert!(rendered.needs.is_empty(), "the certificate may come later; {env}: {:?}", rendered.needs);
     }
 }

@@ -174,7 +174,7 @@ pub(super) fn plan(plan: &Plan) -> String {
         line(&mut text, "  = unchanged: this release is live".to_string());
     }
     for effect in &plan.steps {
-        if let Some((room, what)) = change(effect) {
+        if let Some((room, what)) = change(plan, effect) {
             line(&mut text, format!("  {room:<10} {what}"));
         }
     }
@@ -213,7 +213,7 @@ fn line(text: &mut String, line: String) {
     writeln!(text, "{line}").expect("writing to a string does not fail");
 }
 
-fn change(effect: &Effect) -> Option<(&'static str, String)> {
+fn change(plan: &Plan, effect: &Effect) -> Option<(&'static str, String)> {
     Some(match effect {
         Effect::Sql { migration } | Effect::SqlConverge { migration } => {
             let class = format!("{:?}", migration.class).to_lowercase();
@@ -232,11 +232,17 @@ fn change(effect: &Effect) -> Option<(&'static str, String)> {
             ("database", format!("~ seeds                        {} files", files.len()))
         }
         Effect::SetDesired { component, desired, before } => {
-            let sign = if before.is_some() { '~' } else { '+' };
-            let replicas = desired.replicas;
+            let sign = if before.is_some() && !plan.creates(component) { '~' } else { '+' };
             let digest = desired.digest.short();
-            ("component", format!("{sign} {component:<28} {digest}   {replicas} replicas, one at a time"))
+            let replicas = match desired.replicas {
+                _ if !desired.kind.runs() => String::new(),
+                1 => "   1 replica".to_string(),
+                replicas => format!("   {replicas} replicas, one at a time"),
+            };
+            ("component", format!("{sign} {component:<28} {digest}{replicas}"))
         }
+        // Made effective by a step of its own, which says more.
+        Effect::Create { component, .. } if plan.sets(component) => return None,
         Effect::Create { component, .. } => ("component", format!("+ {component}")),
         Effect::Delete { component, .. } => ("component", format!("- {component}")),
         Effect::RestorePoint

@@ -9,6 +9,7 @@ mod denied;
 mod doctor;
 mod gate;
 mod held;
+mod kubernetes;
 mod lost;
 mod people;
 mod place;

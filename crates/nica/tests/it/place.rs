@@ -7,7 +7,7 @@ use nica_migrate::scratch::{SCRATCH_USER, ScratchCluster};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use tokio_postgres::Client;
 
@@ -30,6 +30,13 @@ pub(crate) struct Came {
 }
 
 impl Came {
+    pub(crate) fn of(output: &Output) -> Came {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let told = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        Came { exit: output.status.code(), told, errors }
+    }
+
     /// Its last line: how it ended.
     pub(crate) fn end(&self) -> &Value {
         self.told.last().unwrap_or(&Value::Null)
@@ -203,11 +210,7 @@ pub(crate) async fn came_of(child: Child) -> Came {
 }
 
 fn came(child: Child) -> Came {
-    let output = child.wait_with_output().expect("it is our child");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let told = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    Came { exit: output.status.code(), told, errors }
+    Came::of(&child.wait_with_output().expect("it is our child"))
 }
 
 pub(crate) fn signal(pid: i32, signal: Signal) {

@@ -9,7 +9,7 @@ use nica_effects::open::{self, NewRun};
 use nica_effects::records::control;
 use nica_effects::records::run::Judged;
 use nica_effects::sight;
-use nica_effects::target::Reach;
+use nica_effects::target::{Reach, Vault};
 use nica_engine::effect::Desired;
 use nica_engine::next::Ending;
 use nica_engine::plan::{self, Object, Plan, Target};
@@ -120,7 +120,7 @@ impl Environment {
             service: "sample".to_string(),
             env: "dev".to_string(),
             url: self.url.clone(),
-            reach: Reach::Kubernetes(self.world.place()),
+            reach: Reach::Kubernetes(self.world.place(), Vault::default()),
             nica: "/bin/false".into(),
             holder: "test".to_string(),
             host: "here".to_string(),

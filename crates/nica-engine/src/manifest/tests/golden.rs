@@ -156,7 +156,7 @@ fn every_reference_follows_the_new_name() {
         (&json!(secret), &json!("theirs"))
     );
     let needs: Vec<_> = rendered.needs.iter().map(|n| n.of.to_string()).collect();
-    assert_eq!(needs, ["Secret/pull", "Secret/theirs"]);
+    assert_eq!(needs, ["Secret/theirs"]);
 }
 
 #[test]
@@ -171,6 +171,13 @@ fn a_secret_names_its_values_and_holds_none() {
     assert_eq!(configuration(secret).get("data"), None);
     assert_ne!(secret.component, by(&two, "Secret/").component);
     assert_ne!(by(&one, "Deployment/d").applied.digest, by(&two, "Deployment/d").applied.digest);
+}
+
+#[test]
+fn a_secret_that_nobody_refers_to_is_named_by_its_values_too() {
+    let named = |value| names(&with_secret(&[], value).unwrap())[0].to_string();
+    assert!(named("k1").starts_with("Secret/nica-secrets-"), "{}", named("k1"));
+    assert_ne!(named("k1"), named("k2"));
 }
 
 #[test]

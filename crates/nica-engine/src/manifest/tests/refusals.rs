@@ -163,6 +163,20 @@ fn a_secret_in_the_manifests_brings_no_values_and_its_refusal_shows_none() {
 }
 
 #[test]
+fn a_secret_of_ours_cannot_keep_its_name() {
+    let secret = metadata(
+        object("v1", "Secret", "nica-secrets", json!({})),
+        "annotations",
+        json!({ "nica/keep-name": "true" }),
+    );
+    let told: Vec<_> = with_secret(&[secret], "k1").unwrap_err();
+    let told: Vec<_> = told.iter().map(|r| (r.why.code(), r.to_string())).collect();
+    let says = "Secret/nica-secrets: keeps its name, and NICA brings its values under names of their content only; \
+                remove the annotation, or the table `[env.….secret.nica-secrets]` and create it by hand";
+    assert_eq!(told, [("manifest/secret-kept", says.to_string())]);
+}
+
+#[test]
 fn values_that_yaml_took_for_something_else_are_refused() {
     let config = object("v1", "ConfigMap", "c", json!({ "data": { "PORT": 8080 } }));
     let env = json!({ "env": [{ "name": "DEBUG", "value": true }] });

@@ -106,6 +106,27 @@ fn a_secret_names_variables_and_never_values() {
 }
 
 #[test]
+fn a_service_without_a_database_says_where_its_records_stand() {
+    let with = |line: &str| CLUSTER.replacen("[env.prod]", &format!("[env.prod]\n{line}"), 1);
+    let reach = |text: &str| {
+        let config = parse(("nica.toml", text), None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let reach = &config.environments["prod"].reach;
+        (reach.database_url.clone(), reach.own_database)
+    };
+    assert_eq!(reach(CLUSTER), ("PROD_DATABASE_URL".to_string(), true));
+    assert_eq!(reach(&with("records_url = { env = \"R\" }")), ("R".to_string(), false));
+    broken(
+        "[env.prod]",
+        "[env.prod]\nrecords_url = { env = \"R\" }\ndatabase_url = { env = \"D\" }",
+        &[
+            "error: `records_url` stands beside `database_url`",
+            "records stand in the service's own database, where it has one",
+            "= next: keep one of the two",
+        ],
+    );
+}
+
+#[test]
 fn what_belongs_to_processes_is_refused() {
     broken(
         "[env.prod.secret.nica-secrets]",
@@ -124,7 +145,7 @@ fn what_belongs_to_processes_is_refused() {
         &[
             "error: unknown key `secret`",
             "not a key of [env.prod]",
-            "= next: write one of `after`, `approvals`, `database_url`, `healthcheck_url`, `limits`, `soak` or `validate`",
+            "= next: write one of `after`, `approvals`, `database_url`, `healthcheck_url`, `limits`, `records_url`, `soak` or `validate`",
         ],
     );
 }

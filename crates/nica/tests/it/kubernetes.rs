@@ -1,0 +1,10 @@
+//! `nica` delivers to a cluster: the program itself, a real database, a real API server with simulated nodes.
+//!
+//! Ignored where no API server was named; `./x test kubernetes` starts one and runs them.
+
+mod bad;
+mod deploy;
+mod killed;
+mod queue;
+mod secret;
+mod shop;
