@@ -4,6 +4,7 @@
 //! one of them has to start.
 
 mod objects;
+mod preflight;
 mod vault;
 
 use crate::failure::Failure;

@@ -17,6 +17,7 @@ mod interrupt;
 mod ledger;
 mod objects;
 mod plan;
+mod preflight;
 mod preparation;
 mod recorded;
 mod release;

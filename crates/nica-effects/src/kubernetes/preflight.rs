@@ -24,11 +24,14 @@ pub struct Tried<'a> {
 
 /// Verbs on what a release consists of; deletions are those after commit and of the way back.
 const WRITES: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
-/// What is only read: the pods under a workload, and why they fail.
-const READS: [(&str, &str, &[&str]); 4] = [
+/// What is only read, and the anchor's right to wait for what it owns.
+const READS: [(&str, &str, &[&str]); 7] = [
     ("", "pods", &["list", "watch"]),
     ("", "events", &["list", "watch"]),
+    ("", "persistentvolumeclaims", &["list", "watch"]),
     ("", "pods/log", &["get"]),
+    ("", "pods/proxy", &["get"]),
+    ("", "configmaps/finalizers", &["update"]),
     ("apps", "replicasets", &["list", "watch"]),
 ];
 /// Rights were asked before: the server is past the moment in which it says no to everybody.

@@ -71,7 +71,7 @@ pub(super) async fn gather(
         migrations: plan.steps.iter().filter_map(|e| e.migration().cloned()).collect(),
         contracts: prepared.contracts.clone(),
         certificates: super::certify::certificates(context, (file, plan), client, tell).await?,
-        preflight: None,
+        preflight: super::preflight::ask(context, &file.release, prepared, client).await?,
         approvals: plan_file.map(plan_file::approvals).transpose()?.unwrap_or_default(),
         consumed: own.as_deref().map(chain::consumed).unwrap_or_default(),
         commits: Ok(file.release.commits.clone()),

@@ -10,7 +10,7 @@ use nica_effects::records::run::OpenRun;
 use nica_effects::sight::{self, Components, Sight};
 use nica_effects::target::Secret;
 use nica_engine::gates::input::Contracts;
-use nica_engine::manifest::{Need, Rendered};
+use nica_engine::manifest::{Need, Object, Rendered};
 use nica_engine::plan::{self, Doomed, Plan, Target, Unfit};
 use nica_engine::release::ComponentKind;
 use nica_engine::world::{MigrationSeen, World};
@@ -39,6 +39,8 @@ pub(super) struct Preparation {
     /// Kind and content of every text that the plan names by digest.
     pub texts: Vec<(&'static str, Vec<u8>)>,
     pub executables: Vec<(Digest, Vec<u8>)>,
+    /// What is asked of a cluster; none where processes run.
+    pub objects: Vec<Object>,
     /// What its objects refer to and do not bring.
     pub needs: BTreeSet<Need>,
     /// What it needs, with the values that we have. Never printed, never recorded.
@@ -93,7 +95,8 @@ pub(super) async fn prepare(
         pending,
         texts: texts(source, context, rendered.as_ref()),
         executables: if rendered.is_some() { Vec::new() } else { executables(file) },
-        needs: rendered.map(|rendered| rendered.needs).unwrap_or_default(),
+        needs: rendered.as_ref().map(|rendered| rendered.needs.clone()).unwrap_or_default(),
+        objects: rendered.map(|rendered| rendered.objects).unwrap_or_default(),
         secrets,
     })
 }

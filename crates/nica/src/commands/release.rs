@@ -1,6 +1,6 @@
 //! `nica release`: the immutable file that is promoted from environment to environment.
 
-mod images;
+pub(super) mod images;
 mod objects;
 
 use super::context::folder_of;

@@ -5,6 +5,8 @@
 mod bad;
 mod deploy;
 mod killed;
+mod preflight;
 mod queue;
+mod registry;
 mod secret;
 mod shop;

@@ -35,7 +35,7 @@ pub(super) async fn digests(config: &Config, args: &cli::Create) -> anyhow::Resu
     Ok(digests)
 }
 
-fn credentials() -> anyhow::Result<Credentials> {
+pub(in crate::commands) fn credentials() -> anyhow::Result<Credentials> {
     let Some(path) = variables::docker_config() else { return Ok(Credentials::default()) };
     match std::fs::read_to_string(&path) {
         Ok(text) => {

@@ -1,16 +1,12 @@
 //! A release goes live, the next one rolls, what a person changes is drift, and going back needs no file.
 
-use super::shop::{ORDERS, Shop, objects};
+use super::shop::{ORDERS, Shop, by_digest, objects};
 use crate::place::{Came, expect, text};
 use serde_json::{Value, json};
 
 /// What the containers of the Deployment run.
 fn image(web: &Value) -> &str {
     web["spec"]["template"]["spec"]["containers"][0]["image"].as_str().expect("an image")
-}
-
-fn by_digest(version: &str) -> String {
-    format!("registry.example/shop-web@sha256:{}", nica_engine::Digest::of(version.as_bytes()))
 }
 
 async fn drift(shop: &Shop) -> (Came, Value) {

@@ -1,5 +1,6 @@
 //! A sample service on a cluster: a database, a namespace of its own, a project folder whose releases are made from it.
 
+use super::registry;
 use crate::place::Came;
 use nica_effects::process::SecretValue;
 use nica_migrate::DbUrl;
@@ -79,10 +80,10 @@ impl Shop {
 
     /// nica.toml, with this in its environment.
     pub(super) fn configure(&self, more: &str) {
-        let (context, namespace) = (&self.context, &self.namespace);
+        let (context, namespace, host) = (&self.context, &self.namespace, registry::host());
         let text = format!(
             "[service]\nname = \"shop\"\nmigrations = \"migrations\"\nseeds = \"seeds\"\npeople = \"people.toml\"\n\
-             [[component]]\nname = \"web\"\nimage = \"registry.example/shop-web\"\n\
+             [[component]]\nname = \"web\"\nimage = \"{host}/shop-web\"\n\
              [env.dev]\n{more}\
              target = {{ kind = \"kubernetes\", context = \"{context}\", namespace = \"{namespace}\", manifests = \"shop.yaml\" }}\n\
              validate = {{ bake = \"200ms\", bake_max = \"600ms\", min_samples = 0 }}\n\
@@ -103,11 +104,15 @@ impl Shop {
 
     /// These objects become a release; YAML takes JSON.
     pub(super) async fn release(&self, version: &str, objects: &[Value]) -> String {
+        self.release_of(version, objects, &by_digest(version)).await
+    }
+
+    /// The same, of this image.
+    pub(super) async fn release_of(&self, version: &str, objects: &[Value], image: &str) -> String {
         let documents: Vec<String> = objects.iter().map(|object| self.placed(object).to_string()).collect();
         self.write("shop.yaml", &documents.join("\n---\n"));
         let file = self.path(&format!("{version}.nica")).display().to_string();
-        let image =
-            format!("web=registry.example/shop-web@sha256:{}", nica_engine::Digest::of(version.as_bytes()));
+        let image = format!("web={image}");
         let create =
             ["release", "create", "--version", version, "--commit", "c0", "--out", &file, "--image", &image];
         let made = self.nica(&create).await;
@@ -183,6 +188,12 @@ impl Shop {
         self.ask("PATCH", &path, Some(patch)).await.expect("it is edited");
     }
 
+    pub(super) async fn label_namespace(&self, key: &str, value: &str) {
+        let patch = json!({ "metadata": { "labels": { key: value } } });
+        let path = format!("/api/v1/namespaces/{}", self.namespace);
+        self.ask("PATCH", &path, Some(&patch)).await.expect("it is labelled");
+    }
+
     pub(super) async fn delete(&self, component: &str) {
         self.ask("DELETE", &self.url_of(component), None).await.expect("it is deleted");
     }
@@ -220,6 +231,11 @@ impl Shop {
     }
 }
 
+/// Where the image of this version is; it is pushed there.
+pub(super) fn by_digest(version: &str) -> String {
+    format!("{}/shop-web@sha256:{}", registry::host(), registry::push(version, "amd64"))
+}
+
 /// Up and down.
 pub(super) const ORDERS: (&str, &str) = ("CREATE TABLE orders (id int PRIMARY KEY);", "DROP TABLE orders;");
 
@@ -255,7 +271,7 @@ pub(super) fn pods(name: &str) -> Value {
             "tolerations": [{ "key": "kwok.x-k8s.io/node", "operator": "Exists" }],
             "terminationGracePeriodSeconds": 1,
             "containers": [{
-                "name": "main", "image": "registry.example/shop-web:dev",
+                "name": "main", "image": format!("{}/shop-web:dev", registry::host()),
                 "envFrom": [{ "configMapRef": { "name": "shop-settings" } }, { "secretRef": { "name": "shop-keys" } }],
                 "resources": { "requests": { "cpu": "0.01" } },
             }],
