@@ -19,8 +19,10 @@ fn write(folder: &Path, name: &str, text: &str) {
 
 const OK: &str = "SELECT 1;";
 
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// `id version transaction down`
-fn check(form: Form, files: &[(&str, &str)], expected: &[&str]) {
+fn check(form: Form, files: Files<'_>, expected: &[&str]) {
     let folder = folder(files);
     let all = read_dir(folder.path(), form).unwrap_or_else(|mistakes| panic!("{form}: {mistakes}"));
     let line = |f: &super::Foreign| {
@@ -86,7 +88,7 @@ fn each_form_names_and_pairs_its_files() {
     );
 }
 
-fn refused(form: Form, files: &[(&str, &str)], expected: &str) {
+fn refused(form: Form, files: Files<'_>, expected: &str) {
     let folder = folder(files);
     let said = read_dir(folder.path(), form).expect_err(expected).to_string();
     assert!(said.contains(expected), "{form}: {expected} is not in {said}");
@@ -95,7 +97,7 @@ fn refused(form: Form, files: &[(&str, &str)], expected: &str) {
 #[test]
 fn each_mistake_is_named_with_its_file() {
     let up_down = "-- migrate:up\nSELECT 1;\n-- migrate:down\n";
-    let cases: &[(Form, &[(&str, &str)], &str)] = &[
+    let cases: &[(Form, Files<'_>, &str)] = &[
         (Form::Sqlx, &[("1_a.sql", OK), ("01_b.sql", OK)], "1_a.sql: has version 1 of 01_b.sql"),
         (Form::Sqlx, &[("1_a.sql", OK), ("1_a.up.sql", OK)], "has version 1 of"),
         (Form::Sqlx, &[("0_a.sql", OK)], "0_a.sql: is no migration of sqlx"),
@@ -205,7 +207,7 @@ fn a_transaction_around_a_whole_file_is_blanked_out_and_nothing_else() {
 #[test]
 fn the_form_is_seen_by_the_names_or_asked_for() {
     let up_down = "-- migrate:up\nSELECT 1;\n-- migrate:down\n";
-    let cases: &[(&[(&str, &str)], &str)] = &[
+    let cases: &[(Files<'_>, &str)] = &[
         (&[], "None"),
         (&[("0001_a/up.sql", OK)], "None"),
         (&[("1_a.sql", OK)], "Some(Sqlx)"),

@@ -57,7 +57,7 @@ pub(super) fn sqlx(postgres: &Postgres, folder: &Path, texts: &[String]) -> Resu
 pub(super) fn alembic(postgres: &Postgres, folder: &Path, texts: &[String]) -> Result<Other> {
     let project = fresh(&folder.join("alembic"))?;
     fs::create_dir_all(project.join("versions")).context("make folder versions")?;
-    let url = postgres.url("nica_bench_alembic").replace("postgresql://", "postgresql+psycopg://");
+    let url = postgres.url("nica_bench_alembic");
     write(&project.join("alembic.ini"), "[alembic]\nscript_location = %(here)s\n")?;
     write(&project.join("env.py"), &ENV.replace("URL", &format!("{url:?}")))?;
     for (n, text) in texts.iter().enumerate() {
@@ -73,10 +73,11 @@ pub(super) fn alembic(postgres: &Postgres, folder: &Path, texts: &[String]) -> R
 }
 
 /// One transaction for each migration, as the other two have it.
-const ENV: &str = "from alembic import context
+const ENV: &str = "import psycopg
+from alembic import context
 from sqlalchemy import create_engine, pool
 
-engine = create_engine(URL, poolclass=pool.NullPool)
+engine = create_engine(\"postgresql+psycopg://\", creator=lambda: psycopg.connect(URL), poolclass=pool.NullPool)
 with engine.connect() as connection:
     context.configure(connection=connection, transaction_per_migration=True)
     with context.begin_transaction():
