@@ -1,9 +1,11 @@
-//! Puts the parts of `serve` together and takes them apart again in the right order.
+//! Puts the parts of `serve` together and takes them apart again in the right order. What comes before it in an image
+//! stands in `prepare`.
 //!
 //! On SIGTERM: readiness flips and a shared socket is left to the others; answers go out for the drain time, each
 //! closing its connection; then idle connections are closed and requests in flight get a deadline.
 
 mod control;
+pub(crate) mod prepare;
 
 use crate::api::{self, App, Metrics};
 use crate::cli::Build;
@@ -15,12 +17,13 @@ use crate::store::Store;
 use crate::store::serves::Session;
 use control::Control;
 use nica_migrate::ConnectError;
+use nica_migrate::migrate_seed::MigrateSeedError;
 use nica_migrate::source::{Mistakes, read_texts};
 use nica_telemetry::logs::{Identity, Level, Logs};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -37,23 +40,67 @@ pub enum ServeError {
     #[error(transparent)]
     Embedded(#[from] Mistakes),
     #[error(transparent)]
+    Seeds(#[from] nica_migrate::seed::Mistakes),
+    #[error(transparent)]
     Socket(#[from] SocketError),
     #[error(transparent)]
     Database(#[from] ConnectError),
+    #[error(transparent)]
+    Migrate(#[from] MigrateSeedError),
+    #[error("start: the database lacks {missing}, and {next}")]
+    Incomplete { missing: String, next: &'static str },
 }
 
-/// Serves until SIGTERM or SIGINT.
+impl ServeError {
+    /// The database is not there, or it is another one than was meant.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, ServeError::Migrate(error) if prepare::is_unreachable(error))
+    }
+}
+
+/// Does what comes before serving, then serves until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// Something that is needed before the first answer cannot be had.
-pub fn run(build: Build, config: config::Serve) -> Result<(), ServeError> {
+pub fn run(build: Build, start: config::Start, config: config::Serve) -> Result<(), ServeError> {
     let logs = start_logs(build, &config);
     log_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(ServeError::Runtime)?;
-    let ended = runtime.block_on(serve(build, config, &logs));
+    let ended = runtime.block_on(async {
+        // As the first process of a container nothing but a handler of ours ends us.
+        let mut ending = Ending::listen()?;
+        tokio::select! {
+            prepared = prepare::run(build, &start, &config) => prepared?,
+            () = ending.asked() => return Ok(()),
+        }
+        serve(build, config, &logs, ending).await
+    });
     runtime.shutdown_timeout(RUNTIME_STOP_MAX);
     ended
+}
+
+/// Somebody wants us to end.
+struct Ending {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Ending {
+    fn listen() -> Result<Ending, ServeError> {
+        let listen = |kind| signal(kind).map_err(ServeError::Signals);
+        Ok(Ending {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn start_logs(build: Build, config: &config::Serve) -> Logs {
@@ -76,9 +123,12 @@ fn log_panics() {
     }));
 }
 
-async fn serve(build: Build, config: config::Serve, logs: &Logs) -> Result<(), ServeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+async fn serve(
+    build: Build,
+    config: config::Serve,
+    logs: &Logs,
+    mut ending: Ending,
+) -> Result<(), ServeError> {
     let sockets = Sockets::open(&config)?;
     // Later than we give up ourselves, so that it is we who say why.
     let session = Session::new(&config.database, readiness::ASK_LIMIT * 2)?;
@@ -93,10 +143,7 @@ async fn serve(build: Build, config: config::Serve, logs: &Logs) -> Result<(), S
     let service = tokio::spawn(server::serve(sockets.http, gate, api::service(app), http.header_timeout));
     tracing::info!(listen.inherited = sockets.shared, "started");
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    ending.asked().await;
     tracing::info!(drain_ms = millis(http.drain), "draining");
     phases.send_replace(Phase::Draining);
     sleep(http.drain).await;

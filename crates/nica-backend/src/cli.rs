@@ -1,6 +1,8 @@
 //! Arguments in, an outcome out; `main` prints it. The long-running work is started here and lives in `app`.
 
 mod database;
+mod models;
+mod probe;
 
 use crate::embedded::Bundle;
 use crate::{app, config};
@@ -48,6 +50,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// What an image runs: with RUN_DB_MIGRATIONS=1 `migrate-seed`, with HF_MODEL_REPOS `prefetch-models`, then `serve`
+    Start {
+        /// Refuse every write
+        #[arg(long)]
+        read_only: bool,
+    },
     /// Answer requests until SIGTERM
     Serve {
         /// Refuse every write
@@ -57,7 +65,15 @@ enum Command {
     /// Bring the database to what this program needs; on one that a deployer manages, only say what is missing
     MigrateSeed(database::Database),
     /// Tell whether the database has what this program needs; exit 0 healthy, 1 not, 40 unreachable
-    Healthcheck(database::Database),
+    Healthcheck {
+        /// Ask the service on this machine instead, at ADMIN_LISTEN; exit 0 when it answers, 1 when not
+        #[arg(long, conflicts_with_all = ["url", "env", "json"])]
+        http: bool,
+        #[command(flatten)]
+        database: database::Database,
+    },
+    /// Fetch the models of HF_MODEL_REPOS at HF_REVISION into HF_HOME, continue what is half there, check all of it
+    PrefetchModels(models::Asked),
     /// Print version and commit
     Version,
 }
@@ -66,10 +82,19 @@ enum Command {
 pub fn run(build: Build, arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     match Cli::try_parse_from(arguments) {
         Err(error) => usage(&error),
-        Ok(Cli { command: Command::Serve { read_only } }) => serve(build, read_only),
-        Ok(Cli { command: Command::MigrateSeed(asked) }) => database::migrate_seed(build, &asked),
-        Ok(Cli { command: Command::Healthcheck(asked) }) => database::healthcheck(build, &asked),
-        Ok(Cli { command: Command::Version }) => {
+        Ok(Cli { command }) => meant(build, command),
+    }
+}
+
+fn meant(build: Build, command: Command) -> Outcome {
+    match command {
+        Command::Start { read_only } => start(build, read_only),
+        Command::Serve { read_only } => serve(build, read_only),
+        Command::MigrateSeed(asked) => database::migrate_seed(build, &asked),
+        Command::Healthcheck { http: true, .. } => probe::run(),
+        Command::Healthcheck { database, .. } => database::healthcheck(build, &database),
+        Command::PrefetchModels(asked) => models::run(&asked),
+        Command::Version => {
             let stdout = format!("nica-backend {} ({})\n", build.version, build.commit);
             Outcome { stdout, ..Outcome::default() }
         }
@@ -84,13 +109,31 @@ fn usage(error: &clap::Error) -> Outcome {
     Outcome { stdout: text, ..Outcome::default() }
 }
 
-fn serve(build: Build, read_only: bool) -> Outcome {
-    let config = match config::serve(&config::process_environment, read_only) {
-        Ok(config) => config,
-        Err(mistakes) => return Outcome::failed(exit::USAGE, &mistakes),
-    };
-    match app::run(build, config) {
-        Ok(()) => Outcome::default(),
-        Err(error) => Outcome::failed(exit::FAILED, &format!("failed to {error}")),
+fn start(build: Build, read_only: bool) -> Outcome {
+    match config::start(&config::process_environment, read_only) {
+        Ok((start, config)) => ended(app::run(build, start, config)),
+        Err(mistakes) => Outcome::failed(exit::USAGE, &mistakes),
     }
+}
+
+fn serve(build: Build, read_only: bool) -> Outcome {
+    match config::serve(&config::process_environment, read_only) {
+        Ok(config) => ended(app::run(build, config::Start::default(), config)),
+        Err(mistakes) => Outcome::failed(exit::USAGE, &mistakes),
+    }
+}
+
+fn ended(served: Result<(), app::ServeError>) -> Outcome {
+    match served {
+        Ok(()) => Outcome::default(),
+        Err(error) => {
+            let code = if error.is_unreachable() { exit::UNREACHABLE } else { exit::FAILED };
+            Outcome::failed(code, &format!("failed to {error}"))
+        }
+    }
+}
+
+/// A command's own work, on this thread.
+fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
 }

@@ -8,18 +8,22 @@ mod auth;
 mod database;
 mod http;
 mod log;
+mod models;
 mod reader;
 mod replica;
 mod secret;
+mod start;
 
 pub use actor::Actor;
 pub use auth::Auth;
 pub use database::Database;
 pub use http::{Address, Http};
 pub use log::Log;
+pub use models::Models;
 pub use reader::{Mistake, Mistakes};
 pub use replica::{Inherited, Replica};
 pub use secret::Secret;
+pub use start::Start;
 
 use nica_migrate::DbUrl;
 use reader::Reader;
@@ -51,6 +55,35 @@ pub fn serve(lookup: Lookup<'_>, read_only: bool) -> Result<Serve, Mistakes> {
         read_only,
     };
     reader.finish(config)
+}
+
+/// What `start` does before it serves, and what it serves with; mistakes of both together.
+pub fn start(lookup: Lookup<'_>, read_only: bool) -> Result<(Start, Serve), Mistakes> {
+    let mut reader = Reader::new(lookup);
+    let start = Start::read(&mut reader);
+    match (reader.finish(start), serve(lookup, read_only)) {
+        (Ok(start), Ok(serve)) => Ok((start, serve)),
+        (Err(Mistakes(first)), Err(Mistakes(then))) => {
+            let mut all = first;
+            all.extend(then.into_iter().filter(|mistake| !all.contains(mistake)).collect::<Vec<_>>());
+            Err(Mistakes(all))
+        }
+        (Err(mistakes), Ok(_)) | (Ok(_), Err(mistakes)) => Err(mistakes),
+    }
+}
+
+/// What `prefetch-models` needs; none where no models are wanted.
+pub fn models(lookup: Lookup<'_>) -> Result<Option<Models>, Mistakes> {
+    let mut reader = Reader::new(lookup);
+    let models = Models::read(&mut reader);
+    reader.finish(models)
+}
+
+/// Where this replica answers probes.
+pub fn admin(lookup: Lookup<'_>) -> Result<Address, Mistakes> {
+    let mut reader = Reader::new(lookup);
+    let address = http::admin(&mut reader);
+    reader.finish(address)
 }
 
 /// What a command on a database needs: where, and in whose name.

@@ -8,6 +8,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod embedded;
+pub mod models;
 pub mod orchestrator;
 pub mod readiness;
 pub mod server;

@@ -3,17 +3,15 @@
 
 mod table;
 
-use super::{Build, Outcome, exit};
+use super::{Build, Outcome, block_on, exit};
+use crate::app::prepare::{self, SERVICE};
 use crate::config::{self, Actor};
+use nica_migrate::DbUrl;
 use nica_migrate::health::{self, Limits, Needs};
 use nica_migrate::migrate_seed::{self, MigrateSeedError, Options, Program, Report};
 use nica_migrate::seed::SeedFile;
 use nica_migrate::source::{Migration, read_texts};
-use nica_migrate::{ConnectError, DbUrl};
 use serde::Serialize;
-
-/// The service's name in the records of its database.
-const SERVICE: &str = "nica";
 
 /// Where, and in which form.
 #[derive(Clone, Debug, clap::Args)]
@@ -39,7 +37,7 @@ struct Ready {
 
 /// Looks and never writes.
 pub(super) fn healthcheck(build: Build, asked: &Database) -> Outcome {
-    let ready = match prepare(build, asked) {
+    let ready = match checked(build, asked) {
         Ok(ready) => ready,
         Err(outcome) => return outcome,
     };
@@ -54,7 +52,7 @@ pub(super) fn healthcheck(build: Build, asked: &Database) -> Outcome {
 
 /// Applies what is missing.
 pub(super) fn migrate_seed(build: Build, asked: &Database) -> Outcome {
-    let ready = match prepare(build, asked) {
+    let ready = match checked(build, asked) {
         Ok(ready) => ready,
         Err(outcome) => return outcome,
     };
@@ -79,17 +77,13 @@ fn exit_code(report: &Report) -> u8 {
 }
 
 fn failure_code(error: &MigrateSeedError) -> u8 {
-    match error {
-        MigrateSeedError::Connect(ConnectError::Unreachable { .. }) | MigrateSeedError::Foreign { .. } => {
-            exit::UNREACHABLE
-        }
-        _ => exit::FAILED,
-    }
+    if prepare::is_unreachable(error) { exit::UNREACHABLE } else { exit::FAILED }
 }
 
-fn prepare(build: Build, asked: &Database) -> Result<Ready, Outcome> {
+fn checked(build: Build, asked: &Database) -> Result<Ready, Outcome> {
     let lookup = |name: &str| match name {
         "DATABASE_URL" if asked.url.is_some() => asked.url.clone(),
+        "DATABASE_URL_FILE" if asked.url.is_some() => None,
         "NICA_ENV" if asked.env.is_some() => asked.env.clone(),
         _ => config::process_environment(name),
     };
@@ -100,10 +94,6 @@ fn prepare(build: Build, asked: &Database) -> Result<Ready, Outcome> {
     let seeds =
         SeedFile::parse_all(build.bundle.seeds.iter().copied()).map_err(|mistakes| broken(&mistakes))?;
     Ok(Ready { url, actor, migrations, seeds })
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
 }
 
 fn said<T: Serialize>(json: bool, code: u8, value: &T, table: fn(&T) -> String) -> Outcome {

@@ -1,7 +1,7 @@
 //! The secret that signs and checks tokens.
 
 use super::Secret;
-use super::reader::Reader;
+use super::reader::{Given, Reader};
 
 /// Bytes of a key that HMAC-SHA-256 can fully use.
 const SECRET_BYTES_MIN: usize = 32;
@@ -10,17 +10,18 @@ const PLACEHOLDERS: [&str; 4] = ["changeme", "change-me", "change_me", "secret"]
 
 #[derive(Clone, Debug)]
 pub struct Auth {
-    /// `AUTH_SECRET`, no default: at least 32 bytes. Not needed with `--read-only`.
+    /// `AUTH_SECRET`, or a file named by `AUTH_SECRET_FILE`, no default: at least 32 bytes. Not needed with
+    /// `--read-only`.
     pub secret: Option<Secret>,
 }
 
 impl Auth {
     pub(super) fn read(reader: &mut Reader<'_>, required: bool) -> Auth {
         let next = "set AUTH_SECRET to at least 32 random bytes, for example from `openssl rand -base64 48`";
-        match reader.text("AUTH_SECRET") {
-            None if required => reader.mistake("AUTH_SECRET", "is not set", next),
-            None => {}
-            Some(value) => {
+        match reader.secret("AUTH_SECRET") {
+            Given::Nothing if required => reader.mistake("AUTH_SECRET", "is not set", next),
+            Given::Nothing | Given::Wrong => {}
+            Given::Value(value) => {
                 if let Some(what) = wrong(&value) {
                     reader.mistake("AUTH_SECRET", what, next);
                 }

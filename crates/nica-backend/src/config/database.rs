@@ -1,7 +1,7 @@
 //! Where the rows are, and how long a request may wait for them.
 
 use super::Replica;
-use super::reader::Reader;
+use super::reader::{Given, Reader};
 use nica_migrate::DbUrl;
 use nica_migrate::connect::UrlError;
 use std::path::Path;
@@ -12,7 +12,8 @@ const SESSION_NAME_BYTES_MAX: usize = 63;
 
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// `DATABASE_URL`, no default: `postgresql://user:password@host/name?sslmode=verify-full`.
+    /// `DATABASE_URL`, or a file named by `DATABASE_URL_FILE`, no default:
+    /// `postgresql://user:password@host/name?sslmode=verify-full`.
     pub url: DbUrl,
     /// `DB_POOL_MAX`, 10: connections that requests share.
     pub pool_max: usize,
@@ -44,14 +45,15 @@ impl Database {
 pub(super) fn url(reader: &mut Reader<'_>) -> DbUrl {
     let next = "set DATABASE_URL to postgresql://USER:PASSWORD@HOST:5432/NAME; write /, ? and # of a password as \
                 %2F, %3F and %23";
-    let text = reader.text("DATABASE_URL");
-    let nowhere = || DbUrl::on_socket(Path::new("/"), "nobody", "nothing");
-    match text.as_deref().map(DbUrl::parse) {
-        Some(Ok(url)) => return url,
-        Some(Err(error)) => reader.mistake("DATABASE_URL", wrong(&error), next),
-        None => reader.mistake("DATABASE_URL", "is not set", next),
+    match reader.secret("DATABASE_URL") {
+        Given::Value(text) => match DbUrl::parse(&text) {
+            Ok(url) => return url,
+            Err(error) => reader.mistake("DATABASE_URL", wrong(&error), next),
+        },
+        Given::Nothing => reader.mistake("DATABASE_URL", "is not set", next),
+        Given::Wrong => {}
     }
-    nowhere()
+    DbUrl::on_socket(Path::new("/"), "nobody", "nothing")
 }
 
 /// Parameters and their values are not repeated: after a `?` in a password they are the half of a secret.

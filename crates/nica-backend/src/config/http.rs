@@ -30,6 +30,8 @@ pub struct Http {
     pub trusted_proxies: Vec<IpAddr>,
 }
 
+const ADMIN: ([u8; 4], u16) = ([127, 0, 0, 1], 9090);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     Tcp(SocketAddr),
@@ -49,7 +51,7 @@ impl Http {
     pub(super) fn read(reader: &mut Reader<'_>) -> Http {
         Http {
             listen: address(reader, "LISTEN", ([127, 0, 0, 1], 8080)),
-            admin_listen: address(reader, "ADMIN_LISTEN", ([127, 0, 0, 1], 9090)),
+            admin_listen: admin(reader),
             request_timeout: reader.millis("REQUEST_TIMEOUT_MS", 10_000, 10..=300_000),
             header_timeout: reader.millis("HEADER_TIMEOUT_MS", 30_000, 100..=300_000),
             body_max: reader.size("BODY_MAX", 64 * 1024, 1_024..=16 * 1024 * 1024),
@@ -60,6 +62,11 @@ impl Http {
             trusted_proxies: proxies(reader),
         }
     }
+}
+
+/// Where this replica answers probes: `ADMIN_LISTEN`.
+pub(super) fn admin(reader: &mut Reader<'_>) -> Address {
+    address(reader, "ADMIN_LISTEN", ADMIN)
 }
 
 fn address(reader: &mut Reader<'_>, variable: &'static str, default: ([u8; 4], u16)) -> Address {

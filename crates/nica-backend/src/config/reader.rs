@@ -33,6 +33,14 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
+/// What was said about a secret.
+pub(super) enum Given {
+    Value(String),
+    Nothing,
+    /// Told as a mistake already.
+    Wrong,
+}
+
 pub(super) struct Reader<'a> {
     lookup: Lookup<'a>,
     mistakes: Vec<Mistake>,
@@ -59,6 +67,31 @@ impl<'a> Reader<'a> {
 
     pub(super) fn text(&self, variable: &str) -> Option<String> {
         (self.lookup)(variable)
+    }
+
+    /// A secret: the variable itself, or what stands in the file that `<VARIABLE>_FILE` names.
+    pub(super) fn secret(&mut self, variable: &'static str) -> Given {
+        let by_file = format!("{variable}_FILE");
+        match (self.text(variable), self.text(&by_file)) {
+            (Some(_), Some(_)) => {
+                self.mistake(
+                    variable,
+                    format!("is set, and so is {by_file}"),
+                    format!("unset {variable} or {by_file}"),
+                );
+                Given::Wrong
+            }
+            (Some(value), None) => Given::Value(value),
+            (None, None) => Given::Nothing,
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(text) => Given::Value(text.trim_end_matches(['\r', '\n']).to_string()),
+                Err(error) => {
+                    let next = format!("let {by_file} name a file with the value that user can read");
+                    self.mistake(variable, format!("cannot be read from {path}: {error}"), next);
+                    Given::Wrong
+                }
+            },
+        }
     }
 
     /// A whole number inside `range`; a mistake counts as the default, so that reading goes on.
