@@ -34,8 +34,10 @@ RUN find crates -name '*.rs' -exec touch {} + && \
     install -D target/release/nica-backend /out/usr/local/bin/nica-backend && \
     install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt && \
     install -d /out/usr/share/nica && \
-    cargo tree --locked --package nica-backend --edges normal --prefix none --format '{p} {l}' --no-dedupe | \
-        sed 's/ (\/[^)]*)//' | sort -u > /out/usr/share/nica/crates.txt && \
+    cargo tree --locked --package nica-backend --edges normal --prefix none --format '{p} {l}' --no-dedupe \
+        > /out/usr/share/nica/crates.txt && \
+    sed -i 's/ (\/[^)]*)//' /out/usr/share/nica/crates.txt && \
+    sort -u -o /out/usr/share/nica/crates.txt /out/usr/share/nica/crates.txt && \
     printf '{"version":"%s","revision":"%s","rustc":"%s"}\n' "$VERSION" "$REVISION" "$(rustc --version)" \
         > /out/usr/share/nica/build.json && \
     install -d /cache

@@ -9,6 +9,7 @@ mod able;
 mod addons;
 mod cgroups;
 mod guard;
+mod guests;
 mod image;
 mod leftovers;
 mod machine;
@@ -25,8 +26,9 @@ mod running;
 mod state;
 mod status;
 
+pub(crate) use guests::{apply, ask, machine_address, trust_registry};
 pub(crate) use obtain::Wanted;
-pub(crate) use prove::suite;
+pub(crate) use prove::{Judge, suite};
 pub(crate) use running::{Running, Wish};
 
 use crate::config;

@@ -5,7 +5,7 @@
 
 mod build;
 mod delivery;
-mod http;
+pub(crate) mod http;
 mod judge;
 mod nica;
 mod people;

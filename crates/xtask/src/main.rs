@@ -15,6 +15,7 @@ mod cluster;
 mod config;
 mod demo;
 mod dev;
+mod image;
 mod kill;
 mod render;
 mod repo;
@@ -58,6 +59,8 @@ enum Task {
     Tidy,
     /// A real Kubernetes on this machine: control plane, nodes, simulated nodes
     Cluster(cluster::Options),
+    /// The images of the service, built without a daemon
+    Image(image::Options),
     /// How long files and functions are
     Shape,
 }
@@ -72,6 +75,7 @@ fn main() {
         Task::Render(options) => render::run(&options),
         Task::Tidy => tidy::run(),
         Task::Cluster(options) => cluster::run(&options),
+        Task::Image(options) => image::run(&options),
         Task::Shape => shape::run(),
     };
     match done {

@@ -11,6 +11,7 @@ mod summary;
 
 use crate::cluster;
 use crate::config;
+use crate::image;
 use crate::kill;
 use crate::repo;
 use crate::tidy;
@@ -43,6 +44,8 @@ enum How {
     Cluster,
     /// Tests that need an API server.
     Kubernetes,
+    /// Cases of the images: one check each.
+    Images,
 }
 
 /// Longer than the slowest suite on two cold cores; a suite that needs more hangs.
@@ -96,6 +99,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite { name: "kill", what: "runs killed and stopped at every point", how: How::Kill },
     Suite { name: "cluster", what: "a real Kubernetes starts, serves and goes", how: How::Cluster },
     Suite { name: "kubernetes", what: "the kubernetes target at a real API server", how: How::Kubernetes },
+    Suite { name: "images", what: "both images built, run, and run by a kubelet", how: How::Images },
 ];
 
 pub(crate) fn run(name: Option<&str>, args: &[String]) -> Result<bool> {
@@ -137,6 +141,11 @@ impl Suite {
             }
             How::Kubernetes => {
                 let (counts, why) = kubernetes::run(args, asked)?;
+                unavailable = why;
+                counts
+            }
+            How::Images => {
+                let (counts, why) = image::suite(asked)?;
                 unavailable = why;
                 counts
             }
@@ -207,7 +216,7 @@ mod tests {
         let error = find("crago").err().expect("no such suite").to_string();
         assert_eq!(
             error,
-            "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, demo, kill, cluster, kubernetes"
+            "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, demo, kill, cluster, kubernetes, images"
         );
     }
 

@@ -103,7 +103,7 @@ oom_score = 0
 
 /// A registry on the machine, at the machine's end of the link, is believed without TLS.
 pub(crate) const REGISTRY_PORT: u16 = 5000;
-const REGISTRY: &str = r#"server = "http://{registry}"
+pub(crate) const REGISTRY: &str = r#"server = "http://{registry}"
 [host."http://{registry}"]
   capabilities = ["pull", "resolve"]
 "#;

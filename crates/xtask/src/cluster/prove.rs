@@ -28,7 +28,7 @@ pub(crate) fn suite(args: &[String], asked: bool) -> Result<(Counts, Option<Stri
     }
     let machine = Machine::look()?;
     let wish = Wish { name: None, wanted: Wanted { nodes: 2, kwok: 2 }, build: asked };
-    let mut judge = Judge { counts: Counts::default() };
+    let mut judge = Judge::default();
     let mut unavailable = None;
     let mut running = None;
     judge.case(cases::UP, || match Running::start(&wish, |step| println!("    {step}"))? {
@@ -57,8 +57,10 @@ fn skipped(why: String) -> (Counts, Option<String>) {
     (Counts { skipped: cases::count(), ..Counts::default() }, Some(why))
 }
 
-struct Judge {
-    counts: Counts,
+/// Plays cases, says how each went, and counts.
+#[derive(Default)]
+pub(crate) struct Judge {
+    pub(crate) counts: Counts,
 }
 
 impl Judge {
@@ -81,7 +83,18 @@ impl Judge {
         }
     }
 
-    fn case(&mut self, what: &str, play: impl FnOnce() -> Result<String>) {
+    /// A case that others stand on: what it made, if it passed.
+    pub(crate) fn gives<T>(&mut self, what: &str, play: impl FnOnce() -> Result<(T, String)>) -> Option<T> {
+        let mut made = None;
+        self.case(what, || {
+            let (thing, said) = play()?;
+            made = Some(thing);
+            Ok(said)
+        });
+        made
+    }
+
+    pub(crate) fn case(&mut self, what: &str, play: impl FnOnce() -> Result<String>) {
         let began = Instant::now();
         let result = play();
         let took = began.elapsed().as_secs_f64();

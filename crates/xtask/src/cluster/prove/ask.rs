@@ -1,8 +1,7 @@
 //! How the cases look at a cluster: with its own kubectl, and by plain HTTP.
 
-use crate::cluster::kubectl;
+pub(crate) use crate::cluster::ask;
 use crate::cluster::state::State;
-use crate::kill::proc;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
@@ -26,10 +25,6 @@ pub(crate) fn pods(state: &State, selector: &str) -> Result<Vec<Pod>> {
         ready: pod["status"]["containerStatuses"][0]["ready"] == true,
     };
     Ok(list["items"].as_array().context("read a list of pods")?.iter().map(pod).collect())
-}
-
-pub(crate) fn ask(state: &State, words: &[&str]) -> Result<String> {
-    proc::must_succeed(kubectl(state).args(words), &format!("run `kubectl {}`", words.join(" ")))
 }
 
 pub(crate) fn create(state: &State, objects: &Value) -> Result<()> {
