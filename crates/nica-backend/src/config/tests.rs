@@ -68,6 +68,27 @@ fn no_secret_is_ever_shown() {
 }
 
 #[test]
+fn a_secret_from_a_file_ends_before_its_newline() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let secret = file("auth", format!("{}\r\n", GOOD[1].1));
+    let url = file("url", format!("{}\n", GOOD[0].1));
+    let config = read(&[
+        ("AUTH_SECRET", ""),
+        ("AUTH_SECRET_FILE", &secret),
+        ("DATABASE_URL", ""),
+        ("DATABASE_URL_FILE", &url),
+    ]);
+    let config = config.expect("both files are good");
+    assert_eq!(config.auth.secret.as_ref().map(Secret::expose), Some(GOOD[1].1));
+    assert_eq!(config.database.url.database(), "nica");
+}
+
+#[test]
 fn a_read_only_service_needs_no_auth_secret_but_refuses_a_bad_one() {
     let url = |name: &str| (name == "DATABASE_URL").then(|| GOOD[0].1.to_string());
     assert!(serve(&url, true).is_ok());
