@@ -216,7 +216,7 @@ mod tests {
         let error = find("crago").err().expect("no such suite").to_string();
         assert_eq!(
             error,
-            "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, demo, kill, cluster, kubernetes"
+            "find suite `crago`: there are fmt, clippy, tidy, cargo, wide, demo, kill, cluster, kubernetes, images"
         );
     }
 

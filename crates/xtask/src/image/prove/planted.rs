@@ -3,7 +3,14 @@
 use super::{COMMIT, Scene, VERSION, contents, settings};
 use crate::image::Kind;
 use crate::image::build::{self, Base, Wanted, Way};
+use crate::kill::proc;
 use anyhow::{Context as _, Result, ensure};
+use std::io::{Seek as _, SeekFrom, Write as _};
+
+const PLANTED: &str = "localhost/nica-planted";
+/// e_machine of an ELF file, and EM_S390.
+const MACHINE_AT: u64 = 18;
+const S390: u16 = 22;
 
 /// What is written instead of what, and what must be said of the image.
 type Mistake = (&'static str, &'static str, &'static str);
@@ -60,14 +67,38 @@ pub(super) fn are_seen(scene: &Scene) -> Result<String> {
             );
         }
     }
-    Ok(format!("{} mistakes", MISTAKES.iter().map(|mistakes| mistakes.len()).sum::<usize>()))
+    let told = foreign(scene)?;
+    for expected in ["architecture is `s390x`", "the program is for another kind of machine"] {
+        ensure!(told.contains(expected), "hear {expected:?} of an image for another machine; heard {told:?}");
+    }
+    Ok(format!("{} mistakes", 2 + MISTAKES.iter().map(|mistakes| mistakes.len()).sum::<usize>()))
+}
+
+/// The right image, made to be one for a machine that nobody here has.
+fn foreign(scene: &Scene) -> Result<String> {
+    let (store, what) = (&scene.store, "plant another machine");
+    let made = proc::must_succeed(store.buildah().args(["from", "--pull-never", &scene.backend.name]), what)?;
+    store.mounted(&made, |root| {
+        let program = root.join("usr/local/bin/nica-backend");
+        let mut file = std::fs::File::options().write(true).open(program)?;
+        file.seek(SeekFrom::Start(MACHINE_AT))?;
+        Ok(file.write_all(&S390.to_le_bytes())?)
+    })?;
+    proc::must_succeed(store.buildah().args(["config", "--arch", "s390x", &made]), what)?;
+    proc::must_succeed(
+        store.buildah().args(["commit", "--quiet", "--format", "docker", "--rm", &made, PLANTED]),
+        what,
+    )?;
+    let mut faults = settings::faults(Kind::Backend, &store.inspect(PLANTED)?);
+    faults.extend(contents::faults(store, PLANTED)?);
+    Ok(faults.join("; "))
 }
 
 fn told_of(scene: &Scene, dockerfile: &str) -> Result<String> {
     let way = Way::built_here(false);
     let wanted =
         Wanted { kind: Kind::Backend, base: Base::Distroless, way, version: VERSION, commit: COMMIT };
-    let built = build::build_named(&scene.store, &wanted, dockerfile, "localhost/nica-planted")?;
+    let built = build::build_named(&scene.store, &wanted, dockerfile, PLANTED)?;
     let mut faults = settings::faults(Kind::Backend, &scene.store.inspect(&built.name)?);
     faults.extend(contents::faults(&scene.store, &built.name)?);
     Ok(faults.join("; "))
