@@ -5,10 +5,12 @@
 
 use super::api::{About, PATIENCE, as_manager, body};
 use super::error::{ClusterError, Meaning, Unanswered, detail, meaning, refusal};
+use super::names::MANAGER;
 use super::stamp::template;
 use super::{Cluster, object};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use kube::core::Status;
+use kube::core::discovery::ApiResource;
 use nica_engine::preflight::{DryRun, Pods, Right, Said, fit::Node};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,6 +22,8 @@ pub struct Tried<'a> {
     /// `Kind/name`
     pub component: &'a str,
     pub configuration: &'a Value,
+    /// Named by its content: it is created where it is not there, and never applied to what is.
+    pub immutable: bool,
 }
 
 /// Verbs on what a release consists of; deletions are those after commit and of the way back.
@@ -129,10 +133,39 @@ impl Cluster {
             }
             Err(error) => return Err(error),
         };
+        if tried.immutable {
+            return self.try_create(&resource, &about, tried.configuration).await;
+        }
         let name = object::name(tried.configuration);
         let url = format!("{}/{name}?{}&dryRun=All", self.path(&resource), as_manager(true));
         let make = || body(http::Request::patch(&url), "application/apply-patch+yaml", tried.configuration);
-        self.trial(&about, &make).await
+        let applied = self.trial(&about, &make).await?;
+        if !matches!(applied, Said::Refused { code: 422, .. }) {
+            return Ok(applied);
+        }
+        // What somebody added to a list stays with an apply, and may not fit beside ours. The real write puts whole lists
+        // in the place of what is there then.
+        let url = format!("{}/{name}?fieldManager={MANAGER}&dryRun=All", self.path(&resource));
+        let make = || body(http::Request::patch(&url), "application/merge-patch+json", tried.configuration);
+        match self.trial(&about, &make).await? {
+            Said::Accepted => Ok(Said::Accepted),
+            Said::Refused { .. } => Ok(applied),
+        }
+    }
+
+    /// What is there under the name of this content is this content.
+    async fn try_create(
+        &self,
+        resource: &ApiResource,
+        about: &About,
+        value: &Value,
+    ) -> Result<Said, ClusterError> {
+        let url = format!("{}?fieldValidation=Strict&dryRun=All", self.path(resource));
+        let make = || body(http::Request::post(&url), "application/json", value);
+        match self.trial(about, &make).await? {
+            Said::Refused { code: 409, reason, .. } if reason == "AlreadyExists" => Ok(Said::Accepted),
+            said => Ok(said),
+        }
     }
 
     async fn try_pod(&self, pod: &Value) -> Result<Said, ClusterError> {

@@ -11,7 +11,7 @@ use nica_effects::records::blob;
 use nica_effects::registry::{Credentials, Reference, Registry, RegistryError};
 use nica_engine::manifest::{Image, Object};
 use nica_engine::preflight::{ImageAsked, ImageSeen, Preflight};
-use nica_engine::release::Release;
+use nica_engine::release::{ComponentKind, Release};
 use tokio_postgres::Client;
 
 pub(super) async fn ask(
@@ -33,7 +33,8 @@ pub(super) async fn ask(
 }
 
 fn tried(object: &Object) -> Tried<'_> {
-    Tried { component: &object.component, configuration: &object.applied.configuration }
+    let immutable = object.kind == ComponentKind::Immutable;
+    Tried { component: &object.component, configuration: &object.applied.configuration, immutable }
 }
 
 /// Of the release and of what is live: the way back needs those.

@@ -20,7 +20,7 @@ async fn refused(world: &World, configurations: &[Value]) -> Vec<(String, u16, S
 }
 
 fn tried<'a>((component, configuration): (&'a String, &'a Value)) -> Tried<'a> {
-    Tried { component, configuration }
+    Tried { component, configuration, immutable: false }
 }
 
 fn said(object: &str, code: u16, reason: &str) -> (String, u16, String) {
@@ -98,6 +98,26 @@ async fn a_quota_and_an_immutable_field_show_before_the_first_write() {
 
 #[ignore = "needs an API server: ./x test kubernetes"]
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_named_by_its_content_and_there_is_not_tried_again() {
+    let world = World::new("content that is there").await;
+    let map = |value: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "c" }, "immutable": true, "data": { "a": value } });
+    let path = format!("/api/v1/namespaces/{}/configmaps", world.namespace);
+    world.ask("POST", &path, Some(&map("there"))).await.expect("it is made");
+    let (other, cluster) = (map("other"), world.deployer().await);
+    let said = async |immutable| {
+        let tried = Tried { component: "ConfigMap/c", configuration: &other, immutable };
+        cluster.dry_run(&[tried]).await.expect("the API server answers").remove(0).said
+    };
+    assert_eq!(said(true).await, Said::Accepted);
+    assert!(
+        matches!(said(false).await, Said::Refused { code: 422, .. }),
+        "what is immutable cannot be applied to"
+    );
+    world.end().await;
+}
+
+#[ignore = "needs an API server: ./x test kubernetes"]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_and_a_kind_that_are_not_there_are_named() {
     let mut world = World::new("what is not there").await;
     let widget = json!({ "apiVersion": "example.org/v1", "kind": "Widget", "metadata": { "name": "w" } });
@@ -115,7 +135,7 @@ async fn rights_and_nodes_are_what_the_api_server_says() {
     let cluster = world.deployer().await;
     let (web, settings) = (deployment("web", "web@1", Some(1)), config_map("settings", "one"));
     let tried = [("Deployment/web", &web), ("ConfigMap/settings", &settings)];
-    let tried = tried.map(|(component, configuration)| Tried { component, configuration });
+    let tried = tried.map(|(component, configuration)| Tried { component, configuration, immutable: false });
     let rights = cluster.rights(&tried).await.expect("the API server answers");
     assert!(rights.iter().all(|right| right.allowed), "{rights:?}");
     let asked = |resource: &str| rights.iter().filter(|right| right.resource == resource).count();
@@ -137,7 +157,8 @@ async fn a_secret_that_is_refused_is_told_without_its_value() {
     let world = World::new("a refused secret").await;
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" }, "stringData": { "a/b": "c4nary" } });
     let (component, cluster) = (title(&secret), world.deployer().await);
-    let runs = cluster.dry_run(&[Tried { component: &component, configuration: &secret }]).await;
+    let runs =
+        cluster.dry_run(&[Tried { component: &component, configuration: &secret, immutable: false }]).await;
     let told = format!("{runs:?}");
     assert!(told.contains("422") && !told.contains("c4nary"), "{told}");
     assert!(!matches!(runs, Err(ClusterError::Denied { .. })));

@@ -4,13 +4,16 @@ use super::shop::{ORDERS, Shop, objects, service, settings, web};
 use crate::place::{Came, expect, text};
 use serde_json::{Value, json};
 
-/// With a migration that goes back.
-async fn second(shop: &Shop, objects: &[Value]) -> Came {
+/// With a migration that goes back; somebody takes upon themselves what a gate has against it.
+async fn second(shop: &Shop, objects: &[Value], waived: &str) -> Came {
     let one = shop.release("1.0.0", &super::shop::objects("info")).await;
     expect(&shop.deploy(&one).await, 0, "live");
     shop.migration("0001_orders", "orders", ORDERS);
     let two = shop.release("2.0.0", objects).await;
-    shop.deploy(&two).await
+    let refused = shop.deploy(&two).await;
+    expect(&refused, 10, "refused");
+    assert!(refused.end()["reason"].as_str().is_some_and(|reason| reason.contains(waived)), "{refused:#?}");
+    shop.deploy_in_spite_of(&two, waived).await
 }
 
 /// Everything as 1.0.0 left it.
@@ -36,7 +39,7 @@ async fn what_the_api_server_refuses_goes_back() {
     let shop = Shop::open().await;
     let mut wrong = service();
     wrong["spec"]["ports"][0]["port"] = json!(99_999);
-    let came = second(&shop, &[settings("debug"), wrong, web(2)]).await;
+    let came = second(&shop, &[settings("debug"), wrong, web(2)], "server/invalid").await;
     expect(&came, 20, "back");
     let reason = came.end()["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("Service/web") && reason.contains("99999"), "{reason}");
@@ -54,7 +57,7 @@ async fn pods_that_no_node_takes_go_back() {
     let shop = Shop::open().await;
     let mut nowhere = web(2);
     nowhere["spec"]["template"]["spec"]["nodeSelector"] = json!({ "disk": "golden" });
-    let came = second(&shop, &[settings("debug"), service(), nowhere]).await;
+    let came = second(&shop, &[settings("debug"), service(), nowhere], "node-fit/nowhere").await;
     expect(&came, 20, "back");
     let reason = came.end()["reason"].as_str().unwrap_or_default().to_string();
     assert!(reason.starts_with("unschedulable: no node takes pod web-"), "{reason}");

@@ -41,7 +41,7 @@ async fn a_value_is_in_its_secret_and_nowhere_else() {
     let mut wrong = super::shop::service();
     wrong["spec"]["ports"][0]["port"] = serde_json::json!(99_999);
     let two = shop.release("2.0.0", &[super::shop::settings("x"), wrong, super::shop::web(2)]).await;
-    expect(&shop.deploy(&two).await, 20, "back");
+    expect(&shop.deploy_in_spite_of(&two, "server/invalid").await, 20, "back");
     shop.nica(&["status", "--env", "dev"]).await;
     shop.nica(&["history", "--env", "dev"]).await;
 

@@ -1,6 +1,7 @@
 //! A sample service on a cluster: a database, a namespace of its own, a project folder whose releases are made from it.
 
 use super::registry;
+use crate::people::{key, people};
 use crate::place::Came;
 use nica_effects::process::SecretValue;
 use nica_migrate::DbUrl;
@@ -69,7 +70,8 @@ impl Shop {
         for part in ["migrations", "seeds"] {
             std::fs::create_dir(shop.path(part)).expect("there is room");
         }
-        shop.write("people.toml", "");
+        shop.write("people.toml", &people());
+        key(1).write_openssh_file(&shop.path("ana"), ssh_key::LineEnding::LF).expect("there is room");
         shop.configure("");
         shop
     }
@@ -138,6 +140,13 @@ impl Shop {
 
     pub(super) async fn deploy(&self, release: &str) -> Came {
         self.nica(&["deploy", "--env", "dev", "--release", release]).await
+    }
+
+    /// Ana waives this finding.
+    pub(super) async fn deploy_in_spite_of(&self, release: &str, finding: &str) -> Came {
+        let key = self.path("ana").display().to_string();
+        let deploy = ["deploy", "--env", "dev", "--release", release, "--waive", finding, "--key", &key];
+        self.nica(&[&deploy[..], &["--reason", "it is to be seen", "--until", "1h"]].concat()).await
     }
 
     pub(super) async fn nica(&self, args: &[&str]) -> Came {
