@@ -28,7 +28,11 @@ pub(super) async fn run(context: &Context, env: Option<&str>) -> anyhow::Result<
     let mut exit = Exit::Done;
     for env in named {
         let (value, text) = match status(context, &env).await {
-            Ok(found) => found,
+            Ok((value, text, answers)) => {
+                // The records may be read and the target be silent.
+                exit = if answers { exit } else { Exit::Unreachable };
+                (value, text)
+            }
             Err(error) => {
                 exit = super::exit_of(&error);
                 (
@@ -44,13 +48,15 @@ pub(super) async fn run(context: &Context, env: Option<&str>) -> anyhow::Result<
     Ok(exit)
 }
 
-async fn status(context: &Context, env: &str) -> anyhow::Result<(Value, String)> {
+/// For programs, for people, and whether the target answered.
+async fn status(context: &Context, env: &str) -> anyhow::Result<(Value, String, bool)> {
     let access = context.access(env, Arc::new(|_| {}))?;
     let client = open::reader(&access).await?;
     let Some(control) = answered("the control row", control::read(&client)).await? else {
         return Ok((
             json!({ "env": env, "live": null }),
             format!("{env:<8} nothing: no release was ever delivered here"),
+            true,
         ));
     };
     let open = match answered("the open run", run::read_open(&client)).await? {
@@ -70,7 +76,7 @@ async fn status(context: &Context, env: &str) -> anyhow::Result<(Value, String)>
     let (next, open) = (running.next(env), open.map(|open| open.value(env)));
     let value =
         json!({ "env": env, "live": live, "open_run": open, "target": running.value(), "next": next });
-    Ok((value, text))
+    Ok((value, text, running.answers()))
 }
 
 /// A run that has not ended, as whoever asks needs to know it.

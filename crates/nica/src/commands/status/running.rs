@@ -41,6 +41,10 @@ impl Running {
         ready(&looked.components) + &drift
     }
 
+    pub(super) fn answers(&self) -> bool {
+        self.looked.is_ok()
+    }
+
     /// What brings back what is wanted, where nobody does.
     pub(super) fn next(&self, env: &str) -> Option<String> {
         let asleep = |looked: &Looked| !looked.supervised && !looked.components.is_empty();

@@ -145,7 +145,7 @@ fn what_belongs_to_processes_is_refused() {
         &[
             "error: unknown key `secret`",
             "not a key of [env.prod]",
-            "= next: write one of `after`, `approvals`, `database_url`, `healthcheck_url`, `limits`, `records_url`, `soak` or `validate`",
+            "= next: write one of `after`, `approvals`, `database_url`, `healthcheck_url`, `limits`, `records_url`, `soak`, `validate` or `window`",
         ],
     );
 }
