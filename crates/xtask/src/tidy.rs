@@ -16,6 +16,7 @@ mod names;
 mod paths;
 mod printing;
 mod pure;
+mod readme;
 mod recipes;
 mod rendered;
 mod star;
@@ -47,6 +48,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { id: paths::ID, check: paths::check },
     Rule { id: links::ID, check: links::check },
     Rule { id: rendered::ID, check: rendered::check },
+    Rule { id: readme::ID, check: readme::check },
     Rule { id: workflow::ID, check: workflow::check },
 ];
 
