@@ -3,6 +3,7 @@
 use super::shop::{ORDERS, Shop, by_digest, objects};
 use crate::place::{Came, expect, text};
 use serde_json::{Value, json};
+use std::process::Stdio;
 
 /// What the containers of the Deployment run.
 fn image(web: &Value) -> &str {
@@ -79,5 +80,11 @@ async fn what_a_person_changes_is_drift_and_the_live_release_puts_it_back() {
     assert_eq!(drift(&shop).await.1, Value::Null);
     let service = shop.object("Service/web").await.expect("it is live");
     assert_eq!(service["spec"]["ports"][0]["port"], 80);
+
+    let mut blind = shop.command(&["status", "--env", "dev", "--json"]);
+    blind.env("KUBECONFIG", shop.path("nowhere")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let blind = shop.came(blind.spawn().expect("nica starts")).await;
+    let seen = (blind.exit, &blind.end()["live"]);
+    assert_eq!(seen, (Some(40), &json!("1.0.0")), "the records answer, the cluster does not: {blind:#?}");
     shop.close().await;
 }
