@@ -248,26 +248,31 @@ impl Cluster {
         resource: &ApiResource,
         status: &Status,
     ) -> ClusterError {
+        match self.may(&resource.group, &resource.plural, verb).await {
+            Ok(true) => about.refused(status),
+            _ => denied(&about, status),
+        }
+    }
+
+    /// Whether this account may; a part of a resource is written `pods/log`.
+    pub(super) async fn may(&self, group: &str, plural: &str, verb: &str) -> Result<bool, ClusterError> {
+        let (plural, part) = plural.split_once('/').unwrap_or((plural, ""));
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
             "spec": { "resourceAttributes": {
-                "namespace": self.namespace(), "verb": verb, "group": resource.group, "resource": resource.plural,
+                "namespace": self.namespace(), "verb": verb, "group": group, "resource": plural, "subresource": part,
             } },
         });
+        let about = About { what: "ask what this account may".to_string(), is_secret: false };
         let url = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
         let make = || body(http::Request::post(url), "application/json", &review);
-        match self
-            .read(&About { what: "ask what this account may".to_string(), is_secret: false }, &make)
-            .await
-        {
-            Ok(Ok(text)) => match serde_json::from_str::<Value>(&text) {
-                Ok(answer) if answer.pointer("/status/allowed") == Some(&Value::Bool(true)) => {
-                    about.refused(status)
-                }
-                _ => denied(&about, status),
-            },
-            _ => denied(&about, status),
+        match self.read(&about, &make).await? {
+            Ok(text) => {
+                let answer: Value = parse(&about, &text)?;
+                Ok(answer.pointer("/status/allowed") == Some(&Value::Bool(true)))
+            }
+            Err((_, status)) => Err(about.refused(&status)),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn run(id: &str, output: Output) -> anyhow::Result<Exit> {
 }
 
 /// The nearest gate or finding, or all gates; for a gate with an unknown finding, its findings.
-fn instead(id: &str) -> String {
+pub(super) fn instead(id: &str) -> String {
     let named =
         |gate: &gates::Gate| gate.codes.iter().map(|code| format!("{}/{code}", gate.id)).collect::<Vec<_>>();
     let all: Vec<String> = GATES.iter().flat_map(|g| [vec![g.id.to_string()], named(g)].concat()).collect();

@@ -4,10 +4,9 @@
 
 use super::approve::{nonce, read_key};
 use crate::cli;
-use crate::config::nearest;
 use anyhow::Context as _;
 use nica_engine::evidence::Signed;
-use nica_engine::gates::{self, GATES};
+use nica_engine::gates;
 use nica_engine::instant::Instant;
 use nica_engine::waiver::{NAMESPACE, WAIVER_FORMAT, Waived};
 use nica_engine::{Digest, signature, span};
@@ -70,14 +69,7 @@ fn known(finding: &str) -> anyhow::Result<()> {
     if gates::explain(finding).is_some() {
         return Ok(());
     }
-    let codes =
-        GATES.iter().flat_map(|gate| gate.codes.iter().map(move |code| format!("{}/{code}", gate.id)));
-    let ids: Vec<String> = GATES.iter().map(|gate| gate.id.to_string()).chain(codes).collect();
-    let instead = match nearest(finding, ids.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "docs/gates.md has all of them".to_string(),
-    };
-    anyhow::bail!("waive `{finding}`: no gate says that; {instead}")
+    anyhow::bail!("waive `{finding}`: no gate says that; {}", super::explain::instead(finding))
 }
 
 impl Until {

@@ -10,7 +10,7 @@ use crate::config;
 use anyhow::Result;
 
 /// Packages with such tests, and how many there are.
-const SUITES: [(&str, u64); 2] = [("nica-effects", 40), ("nica", 14)];
+const SUITES: [(&str, u64); 2] = [("nica-effects", 41), ("nica", 14)];
 const TESTS: u64 = SUITES[0].1 + SUITES[1].1;
 
 /// Counts, and why nothing was checked if nothing was.

@@ -133,13 +133,16 @@ async fn a_namespace_and_a_kind_that_are_not_there_are_named() {
 async fn rights_and_nodes_are_what_the_api_server_says() {
     let world = World::new("rights and nodes").await;
     let cluster = world.deployer().await;
+    let nowhere = Tried { component: "Widget/w", configuration: &Value::Null, immutable: false };
+    let asked = cluster.rights(&[nowhere]).await;
+    assert!(asked.is_ok(), "a kind that is not there hides no right: {asked:?}");
     let (web, settings) = (deployment("web", "web@1", Some(1)), config_map("settings", "one"));
     let tried = [("Deployment/web", &web), ("ConfigMap/settings", &settings)];
     let tried = tried.map(|(component, configuration)| Tried { component, configuration, immutable: false });
     let rights = cluster.rights(&tried).await.expect("the API server answers");
     assert!(rights.iter().all(|right| right.allowed), "{rights:?}");
     let asked = |resource: &str| rights.iter().filter(|right| right.resource == resource).count();
-    assert_eq!((asked("deployments.apps"), asked("configmaps"), asked("pods")), (6, 6, 2), "{rights:?}");
+    assert_eq!((asked("deployments.apps"), asked("configmaps"), asked("pods")), (6, 6, 3), "{rights:?}");
 
     let nodes = cluster.nodes().await.expect("nodes are listed");
     assert!(!nodes.is_empty());

@@ -1,9 +1,11 @@
 //! `infra/k8s/access/role.yaml`: a whole deploy with that Role and nothing else, and none with less.
 
 use super::run::{Environment, Manifests, cron, ended, service, settings};
-use super::world::{World, deployment};
+use super::world::{World, deployment, title};
 use nica_effects::carry::Carried;
+use nica_effects::kubernetes::Tried;
 use nica_engine::next::Ending;
+use nica_engine::preflight::Said;
 use nica_engine::release::ComponentKind;
 use nica_migrate::scratch::ScratchCluster;
 use serde_json::{Value, json};
@@ -168,4 +170,32 @@ async fn a_role_with_one_verb_less_is_named_and_nothing_goes_live() {
         let why = less(resource, verb).await;
         assert!(why.contains(expected), "without {verb} of {resource}: {why}");
     }
+}
+
+fn tried<'a>((component, made): (&'a String, &'a (ComponentKind, Value, u32))) -> Tried<'a> {
+    Tried { component, configuration: &made.1, immutable: made.0 == ComponentKind::Immutable }
+}
+
+#[ignore = "needs an API server with real nodes: ./x test kubernetes"]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_before_the_first_write_is_granted_by_the_role_too() {
+    let lacks = async |rules: Vec<Value>| {
+        let mut world = World::new("what is asked before").await;
+        granted(&world, rules).await;
+        let account = world.act_as("nica-deployer").await;
+        let Manifests(all) = everything(&SERVES);
+        let titles: Vec<String> = all.iter().map(|(_, configuration, _)| title(configuration)).collect();
+        let tried: Vec<Tried<'_>> = titles.iter().zip(&all).map(tried).collect();
+        let cluster = world.deployer().await;
+        let rights = cluster.rights(&tried).await.expect("everybody may ask what they may");
+        let runs = cluster.dry_run(&tried).await.expect("the API server answers");
+        drop(account);
+        world.end().await;
+        let refused = runs.iter().filter(|run| run.said != Said::Accepted).count();
+        let lacks = rights.into_iter().filter(|right| !right.allowed);
+        (lacks.map(|right| format!("{} {}", right.verb, right.resource)).collect::<Vec<_>>(), refused)
+    };
+    assert_eq!(lacks(rules()).await, (vec![], 0));
+    let (rights, refused) = lacks(without("pods", "create")).await;
+    assert_eq!((rights, refused > 0), (vec!["create pods".to_string()], true));
 }
